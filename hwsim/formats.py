@@ -1,0 +1,198 @@
+"""Number formats: how a code of a few bits names a number.
+
+Every format is a subset of the dyadic rationals on one grid,
+
+    value(code) = to_int(code) * 2**lsb_exp        with to_int(code) an integer,
+
+so INT4, INT8, FP4 and FP8 operands all enter the same integer datapath.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .rounding import Ints, away
+
+Codes = NDArray[Any]
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class IntFormat:
+    """Two's-complement (or unsigned) integer of `bits` bits; `narrow` leaves out the most negative code."""
+
+    name: str
+    bits: int
+    signed: bool = True
+    narrow: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for widths that no container holds."""
+        if not 1 <= self.bits <= 63 + self.signed:
+            raise ValueError(f"format {self.name!r}: {self.bits} bits, must be 1..{63 + self.signed}")
+
+    @property
+    def lsb_exp(self) -> int:
+        """Exponent of the grid: 0, codes are the integers themselves."""
+        return 0
+
+    @property
+    def min_int(self) -> int:
+        """Smallest integer."""
+        return (-(1 << (self.bits - 1)) + self.narrow) if self.signed else 0
+
+    @property
+    def max_int(self) -> int:
+        """Largest integer."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def min_code(self) -> int:
+        """Smallest code; equals `min_int`."""
+        return self.min_int
+
+    @property
+    def max_code(self) -> int:
+        """Largest code; equals `max_int`."""
+        return self.max_int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Smallest numpy container that holds one code an element."""
+        width = next(w for w in (8, 16, 32, 64) if w >= self.bits)
+        return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
+
+    def to_int(self, codes: Codes) -> Ints:
+        """Integers of `codes`, int64."""
+        return codes.astype(np.int64)
+
+    def encode(self, x: Reals, rounding: str = "half_even", rng: np.random.Generator | None = None) -> Codes:
+        """Codes of `x` (finite, in units of 1): round, then saturate."""
+        magnitude = np.minimum(np.abs(x), 2.0**63)
+        low = np.floor(magnitude)
+        negative = np.signbit(x)
+        up = away(magnitude - low, np.fmod(low, 2) == 1, negative, rounding, rng)
+        y = np.where(negative, -(low + up), low + up)
+        top, bottom = y >= self.max_int, y <= self.min_int  # floats may not hold the ends of INT64 exactly
+        inside = np.where(top | bottom, 0.0, y).astype(np.int64)
+        return np.where(top, self.max_int, np.where(bottom, self.min_int, inside)).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class FloatFormat:
+    """Sign, `exp_bits`, `man_bits`, subnormals; the top `reserved` codes of each sign (NaN, Inf) name no number."""
+
+    name: str
+    exp_bits: int
+    man_bits: int
+    bias: int
+    reserved: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for formats over 8 bits or whose grid does not fit int64."""
+        if self.bits > 8 or self.exp_bits < 1 or self.man_bits < 0 or self.exp_bits > 5:
+            raise ValueError(
+                f"format {self.name!r}: E{self.exp_bits}M{self.man_bits} is outside 8 bits and 5 exponent bits"
+            )
+
+    @property
+    def bits(self) -> int:
+        """Bits of one code."""
+        return 1 + self.exp_bits + self.man_bits
+
+    @property
+    def lsb_exp(self) -> int:
+        """Exponent of the smallest subnormal."""
+        return 1 - self.bias - self.man_bits
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Container of one code: uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def min_code(self) -> int:
+        """Smallest code: 0."""
+        return 0
+
+    @property
+    def max_code(self) -> int:
+        """Largest code, reserved ones included."""
+        return (1 << self.bits) - 1
+
+    @cached_property
+    def grid(self) -> Ints:
+        """Integer of each code in units of ``2**lsb_exp``, shape (2**bits,); reserved codes read 0."""
+        code = np.arange(1 << self.bits)
+        man, exp = code & ((1 << self.man_bits) - 1), code >> self.man_bits & ((1 << self.exp_bits) - 1)
+        magnitude = np.where(exp == 0, man, (man | 1 << self.man_bits) << np.maximum(exp - 1, 0))
+        magnitude[self.is_reserved(code)] = 0
+        return np.where(code >> (self.bits - 1), -magnitude, magnitude)
+
+    @property
+    def min_int(self) -> int:
+        """Smallest integer."""
+        return -self.max_int
+
+    @property
+    def max_int(self) -> int:
+        """Largest integer."""
+        return int(self.grid.max())
+
+    def is_reserved(self, codes: Codes) -> NDArray[np.bool_]:
+        """Whether each code is NaN or Inf."""
+        half = 1 << (self.bits - 1)
+        return np.asarray((codes & (half - 1)) >= half - self.reserved)
+
+    def to_int(self, codes: Codes) -> Ints:
+        """Integers of `codes` in units of ``2**lsb_exp``, int64."""
+        return self.grid[codes]
+
+    def encode(self, x: Reals, rounding: str = "half_even", rng: np.random.Generator | None = None) -> Codes:
+        """Codes of `x` (finite, in units of 1): round to a neighbour, ties by the parity of the code, saturate.
+
+        Negative zero and negative numbers that round to zero keep their sign bit.
+        """
+        grid = self.grid[: (1 << (self.bits - 1)) - self.reserved].astype(np.float64)
+        magnitude = np.minimum(np.ldexp(np.abs(x), -self.lsb_exp), grid[-1])
+        low = np.searchsorted(grid, magnitude, side="right") - 1
+        high = np.minimum(low + 1, grid.size - 1)
+        fraction = (magnitude - grid[low]) / np.maximum(grid[high] - grid[low], 1.0)
+        negative = np.signbit(x)
+        code = low + away(fraction, low % 2 == 1, negative, rounding, rng)
+        return (code | negative.astype(np.int64) << (self.bits - 1)).astype(np.uint8)
+
+
+Format = IntFormat | FloatFormat
+
+INT2, INT4, INT8, INT16, INT24, INT32, INT48, INT64 = (IntFormat(f"int{b}", b) for b in (2, 4, 8, 16, 24, 32, 48, 64))
+UINT1, UINT2, UINT4, UINT8, UINT16, UINT32 = (IntFormat(f"uint{b}", b, signed=False) for b in (1, 2, 4, 8, 16, 32))
+TERNARY = IntFormat("ternary", 2, narrow=True)
+FP4_E2M1 = FloatFormat("fp4_e2m1", 2, 1, bias=1)
+FP4_E1M2 = FloatFormat("fp4_e1m2", 1, 2, bias=1)
+FP4_E3M0 = FloatFormat("fp4_e3m0", 3, 0, bias=3)
+FP6_E2M3 = FloatFormat("fp6_e2m3", 2, 3, bias=1)
+FP6_E3M2 = FloatFormat("fp6_e3m2", 3, 2, bias=3)
+FP8_E4M3 = FloatFormat("fp8_e4m3", 4, 3, bias=7, reserved=1)
+FP8_E5M2 = FloatFormat("fp8_e5m2", 5, 2, bias=15, reserved=4)
+
+FORMATS: dict[str, Format] = {
+    f.name: f
+    for f in (
+        *(INT2, INT4, INT8, INT16, INT24, INT32, INT48, INT64),
+        *(UINT1, UINT2, UINT4, UINT8, UINT16, UINT32, TERNARY),
+        *(FP4_E2M1, FP4_E1M2, FP4_E3M0, FP6_E2M3, FP6_E3M2, FP8_E4M3, FP8_E5M2),
+    )
+}
+
+
+def format_named(name: str) -> Format:
+    """The format called `name`; ValueError lists the known ones."""
+    if name not in FORMATS:
+        raise ValueError(f"format {name!r} is unknown: use one of {', '.join(FORMATS)}")
+    return FORMATS[name]

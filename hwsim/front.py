@@ -1,0 +1,136 @@
+"""The front graph: the field's float operations, as torch and ONNX write them down.
+
+Calibration runs on it; one lowering (`hwsim.lowering`) turns it into the integer Graph.
+
+A value has the batch as first axis; parameters have none. `where` is the user's source line.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def _linear(attrs: Mapping[str, Any], x: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
+    y = x @ weight.T
+    return y if bias is None else y + bias
+
+
+FRONT_OPS: dict[str, Callable[..., Floats]] = {
+    "linear": _linear,
+    "relu": lambda attrs, x: np.maximum(x, 0),
+    "add": lambda attrs, a, b: a + b,
+    "reshape": lambda attrs, x: x.reshape(len(x), *attrs["shape"]),
+}
+"""What each operation computes, float32; arguments are (attrs, *inputs). Weights of ``linear`` are (out, in)."""
+
+
+@dataclass(frozen=True)
+class FrontNode:
+    """One float operation: name in `FRONT_OPS`, inputs (values or parameters), result, settings, source line."""
+
+    op: str
+    ins: tuple[str, ...]
+    out: str
+    attrs: dict[str, Any] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass
+class FrontGraph:
+    """Inputs with the shape of one sample, parameters, nodes in order, outputs."""
+
+    name: str = "model"
+    inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    params: dict[str, Floats] = field(default_factory=dict)
+    nodes: list[FrontNode] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise ValueError for unknown operations (all of them), dangling names, and parameters with NaN or Inf."""
+        unknown = [f"{n.op} ({n.out}{', ' + n.where if n.where else ''})" for n in self.nodes if n.op not in FRONT_OPS]
+        if unknown:
+            raise ValueError(f"operations not supported: {'; '.join(unknown)}; known: {', '.join(FRONT_OPS)}")
+        for name, p in self.params.items():
+            if not np.isfinite(p).all():
+                at = tuple(int(i) for i in np.argwhere(~np.isfinite(p))[0])
+                raise ValueError(f"parameter {name!r}: {p[at]} at index {at}; weights must be finite")
+        known = {*self.inputs, *self.params}
+        for n in self.nodes:
+            if missing := [i for i in n.ins if i not in known]:
+                raise ValueError(f"{n.op} {n.out!r} reads {missing}, which nothing defines before it")
+            if n.out in known:
+                raise ValueError(f"value {n.out!r} is defined twice")
+            known.add(n.out)
+        if missing := [o for o in self.outputs if o not in known - set(self.params)]:
+            raise ValueError(f"outputs {missing} are no values of the graph")
+
+    def consumers(self, value: str) -> list[FrontNode]:
+        """Nodes that read `value`."""
+        return [n for n in self.nodes if value in n.ins]
+
+    def evaluate(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """Every value in float32 for a batch of inputs; ValueError for wrong names, shapes, NaN or Inf."""
+        if set(inputs) != set(self.inputs):
+            raise ValueError(f"inputs are {sorted(inputs)}, the model has {sorted(self.inputs)}")
+        env: dict[str, Floats] = {}
+        for name, shape in self.inputs.items():
+            x = np.asarray(inputs[name], np.float32)
+            if x.shape[1:] != shape or x.ndim == 0 or not len(x):
+                raise ValueError(f"input {name!r}: shape {x.shape} does not match (samples >= 1, {shape})")
+            if not np.isfinite(x).all():
+                raise ValueError(f"input {name!r}: {int((~np.isfinite(x)).sum())} elements are NaN or Inf")
+            env[name] = x
+        for n in self.nodes:
+            env[n.out] = FRONT_OPS[n.op](n.attrs, *(env[i] if i in env else self.params[i] for i in n.ins))
+        return env
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of one sample of every value."""
+        zeros = {name: np.zeros((1, *shape), np.float32) for name, shape in self.inputs.items()}
+        return {name: v.shape[1:] for name, v in self.evaluate(zeros).items()}
+
+
+def dumps_front(front: FrontGraph) -> bytes:
+    """An ``.npz`` of the parameters with the structure as JSON bytes under ``graph``; same graph, same bytes."""
+    structure = {
+        "name": front.name,
+        "inputs": front.inputs,
+        "params": list(front.params),
+        "nodes": [asdict(n) for n in front.nodes],
+        "outputs": front.outputs,
+    }
+    text = np.frombuffer(json.dumps(structure).encode(), np.uint8)
+    out = io.BytesIO()
+    arrays: dict[str, Any] = {f"p{i}": p for i, p in enumerate(front.params.values())}
+    np.savez_compressed(out, graph=text, **arrays)
+    return out.getvalue()
+
+
+def load_front(path: str | os.PathLike[str]) -> FrontGraph:
+    """The front graph in a file that `dumps_front` made."""
+    with np.load(Path(path), allow_pickle=False) as z:
+        d = json.loads(z["graph"].tobytes())
+        params = {name: z[f"p{i}"] for i, name in enumerate(d["params"])}
+    nodes = [FrontNode(n["op"], tuple(n["ins"]), n["out"], n["attrs"], n["where"]) for n in d["nodes"]]
+    front = FrontGraph(d["name"], {k: tuple(s) for k, s in d["inputs"].items()}, params, nodes, d["outputs"])
+    front.check()
+    return front
+
+
+def evaluate_in_batches(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, Floats]:
+    """Every value over all batches, concatenated."""
+    parts = [front.evaluate(b) for b in batches]
+    if not parts:
+        raise ValueError("no batches: the data set is empty")
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}

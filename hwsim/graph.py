@@ -1,0 +1,144 @@
+"""The integer graph: SSA, ordered, integer semantics only. Every engine is a reading of it.
+
+Invariant: each node's inputs exist before it, its output types are what its op says, and every result provably fits
+its format (`reach` keeps the proof); `Graph.add` is the only way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from .formats import Codes
+from .qtensor import QTensor, QType
+from .ranges import Interval, Operand, format_interval, tensor_interval
+
+
+class Op(Protocol):
+    """One datapath primitive: a frozen dataclass. `run` is the definition every engine must match bit for bit.
+
+    An op may add ``run_fast`` (numba or BLAS, same bits, same arguments).
+    """
+
+    name: ClassVar[str]
+
+    # Why properties: ops take one, two or three inputs by name; a protocol method would demand *args of each.
+    @property
+    def out_type(self) -> Callable[..., QType | tuple[QType, ...]]:
+        """Types of the results for types of the inputs; ValueError, with the values, where they do not fit."""
+        ...
+
+    @property
+    def reach(self) -> Callable[..., Interval]:
+        """What every result can reach for Operands; ValueError where exact arithmetic would overflow."""
+        ...
+
+    @property
+    def run(self) -> Callable[..., Codes | tuple[Codes, ...]]:
+        """Codes of the results for (input types, *codes); batched values have the batch as first axis."""
+        ...
+
+
+@dataclass(frozen=True)
+class Value:
+    """One tensor of the graph: any non-empty name, unique in its graph, and its type."""
+
+    name: str
+    type: QType
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of an op."""
+
+    op: Op
+    ins: tuple[Value, ...]
+    outs: tuple[Value, ...]
+
+
+@dataclass
+class Graph:
+    """Inputs, constants, nodes in order, outputs; `recipe` records how it was made (plain JSON data)."""
+
+    name: str = "model"
+    recipe: dict[str, Any] = field(default_factory=dict)
+    inputs: list[Value] = field(default_factory=list, init=False)
+    constants: dict[str, QTensor] = field(default_factory=dict, init=False)
+    nodes: list[Node] = field(default_factory=list, init=False)
+    outputs: list[Value] = field(default_factory=list, init=False)
+    reach: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
+
+    def input(self, name: str, type: QType) -> Value:
+        """A new input; all its format's codes may arrive."""
+        v = self._define(name, type, format_interval(type.fmt))
+        self.inputs.append(v)
+        return v
+
+    def constant(self, name: str, tensor: QTensor) -> Value:
+        """A new constant."""
+        if tensor.type.batched:
+            raise ValueError(f"constant {name!r}: shape {tensor.type.shape} has a batch axis")
+        v = self._define(name, tensor.type, tensor_interval(tensor))
+        self.constants[name] = tensor
+        return v
+
+    def add(self, op: Op, *ins: Value, name: str = "") -> Value:
+        """Apply an op with one result."""
+        outs = self.add_all(op, *ins, names=(name,) if name else ())
+        if len(outs) != 1:
+            raise ValueError(f"{op.name} has {len(outs)} results: use add_all")
+        return outs[0]
+
+    def add_all(self, op: Op, *ins: Value, names: Sequence[str] = ()) -> tuple[Value, ...]:
+        """Apply an op; all its results, under `names` or generated ones."""
+        where = f"node {len(self.nodes)} ({op.name})"
+        for v in ins:
+            if v.name not in self.reach:
+                raise ValueError(f"{where}: input {v.name!r} is no value of this graph")
+        try:
+            types = op.out_type(*(v.type for v in ins))
+            reach = op.reach(*(Operand(v.type, self.reach[v.name], self.constants.get(v.name)) for v in ins))
+        except TypeError as e:
+            raise ValueError(f"{where}: {len(ins)} inputs do not suit it: {e}") from None
+        types = types if isinstance(types, tuple) else (types,)
+        stem = f"{op.name}_{len(self.nodes)}"
+        names = tuple(names) or tuple(self._fresh(stem, i, len(types)) for i in range(len(types)))
+        if len(names) != len(types):
+            raise ValueError(f"{where}: {len(names)} names for {len(types)} results")
+        for name, t in zip(names, types, strict=True):
+            if not reach.inside(format_interval(t.fmt)):
+                raise ValueError(
+                    f"{where}: {name!r} may reach {reach.lo}..{reach.hi}, outside {t.fmt.name} "
+                    f"({t.fmt.min_int}..{t.fmt.max_int}); give the op a wider format"
+                )
+        outs = tuple(self._define(n, t, reach) for n, t in zip(names, types, strict=True))
+        self.nodes.append(Node(op, ins, outs))
+        return outs
+
+    def output(self, *values: Value) -> None:
+        """Declare values as outputs, in this order."""
+        for v in values:
+            if v.name not in self.reach:
+                raise ValueError(f"output {v.name!r} is no value of this graph")
+            if not v.type.batched and self.inputs and any(i.type.batched for i in self.inputs):
+                raise ValueError(f"output {v.name!r} has no batch axis: it does not depend on a batched input")
+            self.outputs.append(v)
+
+    def values(self) -> list[Value]:
+        """Inputs and every computed value, in order."""
+        return [*self.inputs, *(v for n in self.nodes for v in n.outs)]
+
+    def _define(self, name: str, type: QType, reach: Interval) -> Value:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"value name {name!r} must be a non-empty string")
+        if name in self.reach:
+            raise ValueError(f"value {name!r} exists already in graph {self.name!r}")
+        self.reach[name] = reach
+        return Value(name, type)
+
+    def _fresh(self, stem: str, i: int, of: int) -> str:
+        name = stem if of == 1 else f"{stem}.{i}"
+        while name in self.reach:
+            name += "_"
+        return name

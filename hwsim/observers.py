@@ -1,0 +1,54 @@
+"""Calibration rules: from the reals a tensor really took to the range its codes shall cover."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .formats import FloatFormat, Format, Reals
+from .qtensor import QType, Shape
+
+Range = tuple[float, float]
+
+
+def minmax(x: Reals) -> Range:
+    """Smallest and largest value seen."""
+    return float(x.min()), float(x.max())
+
+
+def percentile(x: Reals) -> Range:
+    """The 0.01 and 99.99 percentiles: one value in ten thousand is clipped at each end."""
+    lo, hi = np.percentile(x, [0.01, 99.99])
+    return float(lo), float(hi)
+
+
+OBSERVERS: dict[str, Callable[[Reals], Range]] = {"minmax": minmax, "percentile": percentile}
+
+
+def activation_type(
+    shape: Shape, fmt: Format, seen: Range, *, symmetric: bool = False, power_of_two: bool = False
+) -> QType:
+    """The type whose codes cover `seen` and 0.
+
+    Asymmetric integer formats map the range onto all codes, with the zero point rounded (the scale then grows where
+    the rounding would cut an end off); floats and symmetric formats cover ``max(|lo|, |hi|)``.
+    """
+    lo, hi = min(seen[0], 0.0), max(seen[1], 0.0)
+    if not np.isfinite([lo, hi]).all():
+        raise ValueError(f"calibration range {seen} is not finite")
+    if symmetric or isinstance(fmt, FloatFormat):
+        scale = max(-lo, hi) / float(np.ldexp(float(fmt.max_int), fmt.lsb_exp)) or 1.0
+        if not isinstance(fmt, FloatFormat) and not fmt.signed and lo < 0:
+            raise ValueError(f"symmetric {fmt.name} cannot hold {lo}: use a signed format or symmetric = false")
+        return QType(shape, fmt, pow2_up(scale) if power_of_two else scale)
+    scale = (hi - lo) / (fmt.max_int - fmt.min_int) or 1.0
+    scale = pow2_up(scale) if power_of_two else scale
+    zero = int(np.clip(np.rint(fmt.min_int - lo / scale), fmt.min_int, fmt.max_int))
+    return QType(shape, fmt, scale, zero)
+
+
+def pow2_up(scale: float) -> float:
+    """The smallest power of two that is at least `scale`."""
+    fraction, exponent = np.frexp(scale)
+    return float(np.ldexp(1.0, int(exponent) - (fraction == 0.5)))

@@ -1,0 +1,47 @@
+"""The datapath primitives, one a file. `OPS` is the whole vocabulary."""
+
+from __future__ import annotations
+
+from .add import Add
+from .concat import Concat
+from .expand import Expand
+from .gather import Gather
+from .lut import Lut
+from .matmul import MatMul
+from .mul import Mul
+from .pad import Pad
+from .pwl import Pwl
+from .reduce import Reduce
+from .requant import Requant
+from .reshape import Reshape
+from .select import Select
+from .shift import Shift
+from .slice import Slice
+from .split import Split
+from .transpose import Transpose
+
+OPS = (
+    *(MatMul, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, Select),
+    *(Reshape, Transpose, Concat, Split, Slice, Pad, Gather, Expand),
+)
+
+__all__ = [
+    "OPS",
+    "Add",
+    "Concat",
+    "Expand",
+    "Gather",
+    "Lut",
+    "MatMul",
+    "Mul",
+    "Pad",
+    "Pwl",
+    "Reduce",
+    "Requant",
+    "Reshape",
+    "Select",
+    "Shift",
+    "Slice",
+    "Split",
+    "Transpose",
+]

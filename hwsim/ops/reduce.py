@@ -1,0 +1,63 @@
+"""``y = sum | max | min`` of ``x`` over axes: exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..formats import INT32, Codes, IntFormat
+from ..qtensor import QType
+from ..ranges import Interval, Operand
+from .shapes import inner_axis, per_tensor
+
+KINDS: dict[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduce:
+    """Reduction over axes, which stay as size 1.
+
+    Args:
+        kind: ``sum``, ``max`` or ``min``.
+        axes: axes to reduce, never the batch.
+        fmt: format of the result; overflow is refused, not modelled.
+    """
+
+    kind: str
+    axes: tuple[int, ...]
+    fmt: IntFormat = INT32
+    name: ClassVar[str] = "reduce"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an unknown kind or repeated axes."""
+        if self.kind not in KINDS:
+            raise ValueError(f"reduce: kind {self.kind!r} is unknown: use one of {', '.join(KINDS)}")
+        if not self.axes or len(set(self.axes)) != len(self.axes):
+            raise ValueError(f"reduce: axes {self.axes} must be one or more, each once")
+
+    def count(self, x: QType) -> int:
+        """How many elements go into one result."""
+        return prod(int(x.shape[a]) for a in self.axes)
+
+    def out_type(self, x: QType) -> QType:
+        """`x`'s shape with the axes at size 1; a sum's zero point counts once an element."""
+        _, zero = per_tensor("reduce", x)
+        for a in self.axes:
+            inner_axis("reduce", x, a)
+        shape = tuple(1 if i in self.axes else d for i, d in enumerate(x.shape))
+        return QType(shape, self.fmt, float(x.lsb), zero * self.count(x) if self.kind == "sum" else zero)
+
+    def reach(self, x: Operand) -> Interval:
+        """A sum reaches count times the input, partial sums included; max and min stay inside it."""
+        if self.kind != "sum":
+            return x.reach
+        n = self.count(x.type)
+        return Interval(n * min(x.reach.lo, 0), n * max(x.reach.hi, 0))
+
+    def run(self, ins: tuple[QType, ...], x: Codes) -> Codes:
+        """The definition."""
+        return np.asarray(KINDS[self.kind](ins[0].fmt.to_int(x), axis=self.axes, keepdims=True)).astype(self.fmt.dtype)

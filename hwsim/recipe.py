@@ -1,0 +1,92 @@
+"""What the user wants: which tensor gets which format, granularity, contract and calibration rule."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .contracts import contract_named
+from .formats import format_named
+from .observers import OBSERVERS
+from .rounding import check_rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Quantization settings; TOML form with the same keys, and ``[overrides."layer*"]`` tables for single layers.
+
+    Args:
+        weights: format of weights (symmetric).
+        activations: format of activations.
+        per_channel: one weight scale an output channel, or one for all.
+        symmetric: zero_point 0 for activations too.
+        power_of_two: round every scale up to a power of two (always so under ``pow2``).
+        contract: requantization contract, see `hwsim.contracts`.
+        rounding: of ``dyadic16`` and ``pow2``.
+        observer: calibration rule, see `hwsim.observers`.
+        overrides: (glob over layer names, settings) pairs; later ones win.
+    """
+
+    weights: str = "int8"
+    activations: str = "int8"
+    per_channel: bool = True
+    symmetric: bool = False
+    power_of_two: bool = False
+    contract: str = "dyadic16"
+    rounding: str = "half_up"
+    observer: str = "minmax"
+    overrides: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for names that nothing knows, in overrides too."""
+        for key in (f.name for f in fields(self) if f.name != "overrides"):
+            want = bool if key in ("per_channel", "symmetric", "power_of_two") else str
+            if not isinstance(getattr(self, key), want):
+                raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {want.__name__}")
+        format_named(self.weights), format_named(self.activations)
+        contract_named(self.contract)
+        check_rounding(self.rounding)
+        if self.observer not in OBSERVERS:
+            raise ValueError(f"recipe: observer {self.observer!r} is unknown: use one of {', '.join(OBSERVERS)}")
+        for _, settings in self.overrides:
+            self._with(settings)
+
+    def at(self, layer: str) -> Recipe:
+        """The settings for one layer, overrides applied."""
+        r = replace(self, overrides=())
+        for pattern, settings in self.overrides:
+            if fnmatch.fnmatchcase(layer, pattern):
+                r = r._with(settings)
+        return r
+
+    def _with(self, settings: dict[str, Any]) -> Recipe:
+        unknown = set(settings) - {f.name for f in fields(self)} | set(settings) & {"overrides"}
+        if unknown:
+            keys = ", ".join(f.name for f in fields(self))
+            raise ValueError(f"recipe: unknown keys {sorted(unknown)}: use {keys}")
+        return replace(self, overrides=(), **settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON / TOML data; inverse of `from_dict`."""
+        return {**asdict(self), "overrides": {p: dict(s) for p, s in self.overrides}}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Recipe:
+        """A recipe from plain data; ValueError names unknown keys and values."""
+        data = dict(data)
+        overrides = data.pop("overrides", {})
+        if not isinstance(overrides, dict) or not all(isinstance(s, dict) for s in overrides.values()):
+            raise ValueError('recipe: overrides must be tables, [overrides."layer*"]')
+        return replace(cls()._with(data), overrides=tuple((p, dict(s)) for p, s in overrides.items()))
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Recipe:
+        """A recipe from a TOML file."""
+        try:
+            return cls.from_dict(tomllib.loads(Path(path).read_text()))
+        except (ValueError, TypeError) as e:
+            raise ValueError(f"{path}: {e}") from None

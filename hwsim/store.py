@@ -1,0 +1,165 @@
+"""Graph <-> ``model.qg``; the only file that knows the disk form.
+
+A stored zip: ``graph.json`` (version, ops by name and fields, recipe, SHA-256 of every array) and one ``.npy`` a
+constant, in fixed order with fixed times: same graph, same bytes. The zip comment is the SHA-256 of ``graph.json``.
+No pickle, no eval; sizes are checked before anything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .contracts import CONTRACTS
+from .formats import FORMATS, Codes, FloatFormat, IntFormat
+from .graph import Graph, Value
+from .ops import OPS
+from .qtensor import QTensor, QType
+
+VERSION = 1
+MAX_BYTES = 1 << 31  # of all members together
+MAX_JSON = 1 << 28
+EPOCH = (1980, 1, 1, 0, 0, 0)
+CLASSES: dict[str, type[Any]] = {c.__name__: c for c in (*OPS, *CONTRACTS, IntFormat, FloatFormat)}
+
+
+def save(graph: Graph, path: str | os.PathLike[str]) -> None:
+    """Write `graph` to `path`, whole or not at all."""
+    write_atomically(Path(path), dumps(graph))
+
+
+def load(path: str | os.PathLike[str]) -> Graph:
+    """Read a graph; ValueError names what is wrong with the file."""
+    data = Path(path).read_bytes()
+    try:
+        return loads(data)
+    except (ValueError, KeyError, TypeError, IndexError, EOFError, RecursionError, OverflowError) as e:
+        raise ValueError(f"{path}: no valid .qg: {e}") from None
+    except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, AttributeError) as e:
+        raise ValueError(f"{path}: no valid .qg, the file is damaged: {e}") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write bytes under a temporary name, then rename: no reader ever sees half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def dumps(graph: Graph) -> bytes:
+    """The bytes of a ``.qg``."""
+    members = [(f"c{i}.npy", _npy(t.codes)) for i, t in enumerate(graph.constants.values())]
+    document = {
+        "hwsim": VERSION,
+        "name": graph.name,
+        "recipe": graph.recipe,
+        "inputs": [_value(v) for v in graph.inputs],
+        "constants": [
+            {**_value(Value(name, t.type)), "member": member, "sha256": hashlib.sha256(data).hexdigest()}
+            for (name, t), (member, data) in zip(graph.constants.items(), members, strict=True)
+        ],
+        "nodes": [
+            {"op": _plain(n.op), "ins": [v.name for v in n.ins], "outs": [_value(v) for v in n.outs]}
+            for n in graph.nodes
+        ],
+        "outputs": [v.name for v in graph.outputs],
+    }
+    text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:
+        for name, data in [("graph.json", text), *members]:
+            z.writestr(zipfile.ZipInfo(name, EPOCH), data)
+        z.comment = hashlib.sha256(text).hexdigest().encode()
+    return out.getvalue()
+
+
+def loads(data: bytes) -> Graph:
+    """The graph in the bytes of a ``.qg``; every type is proven again."""
+    with zipfile.ZipFile(io.BytesIO(data)) as z:
+        sizes = {i.filename: i.file_size for i in z.infolist()}
+        if sum(sizes.values()) > MAX_BYTES or sizes.get("graph.json", 0) > MAX_JSON:
+            raise ValueError(f"members of {sum(sizes.values())} bytes are over the limit of {MAX_BYTES}")
+        text = z.read("graph.json")
+        if hashlib.sha256(text).hexdigest().encode() != z.comment:
+            raise ValueError("graph.json does not match its checksum")
+        document = json.loads(text)
+        if document["hwsim"] != VERSION:
+            raise ValueError(f"version {document['hwsim']!r} is unknown to this hwsim, which reads {VERSION}")
+        return _build(document, z)
+
+
+def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
+    g = Graph(document["name"], recipe=document["recipe"])
+    values = {d["name"]: g.input(d["name"], _type(d)) for d in document["inputs"]}
+    for d in document["constants"]:
+        raw = z.read(d["member"])
+        if hashlib.sha256(raw).hexdigest() != d["sha256"]:
+            raise ValueError(f"constant {d['name'][:60]!r} does not match its checksum")
+        codes: Codes = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)
+        values[d["name"]] = g.constant(d["name"], QTensor(_type(d), codes))
+    for n in document["nodes"]:
+        outs = g.add_all(_object(n["op"]), *(values[i] for i in n["ins"]), names=[d["name"] for d in n["outs"]])
+        for v, d in zip(outs, n["outs"], strict=True):
+            if v.type != _type(d):
+                raise ValueError(f"value {v.name[:60]!r} is stored as {_type(d)}, its op makes {v.type}")
+            values[v.name] = v
+    g.output(*(values[name] for name in document["outputs"]))
+    return g
+
+
+def _npy(codes: Codes) -> bytes:
+    out = io.BytesIO()
+    little = codes.astype(codes.dtype.newbyteorder("<"))
+    np.lib.format.write_array(out, np.ascontiguousarray(little), version=(1, 0), allow_pickle=False)
+    return out.getvalue()
+
+
+def _value(v: Value) -> dict[str, Any]:
+    t = v.type
+    plain = {"shape": t.shape, "fmt": _plain(t.fmt), "scale": t.scale, "zero_point": t.zero_point, "axis": t.axis}
+    return {"name": v.name, **plain}
+
+
+def _type(d: dict[str, Any]) -> QType:
+    return QType(tuple(d["shape"]), _object(d["fmt"]), _object(d["scale"]), _object(d["zero_point"]), d["axis"])
+
+
+def _plain(x: Any) -> Any:
+    """A dataclass as JSON data: known formats by name, everything else by class and fields."""
+    if isinstance(x, (IntFormat, FloatFormat)) and FORMATS.get(x.name) == x:
+        return x.name
+    if type(x).__name__ in CLASSES:
+        return {"is": type(x).__name__, **{f.name: _plain(getattr(x, f.name)) for f in fields(x)}}
+    return x
+
+
+def _object(x: Any) -> Any:
+    """Inverse of `_plain`; only classes of `CLASSES` are ever made."""
+    if isinstance(x, str) and x in FORMATS:
+        return FORMATS[x]
+    if isinstance(x, list):
+        return tuple(_object(e) for e in x)
+    if isinstance(x, dict):
+        kind = CLASSES.get(x["is"])
+        if kind is None:
+            raise ValueError(f"{x['is']!r} is no op, contract or format of this hwsim; known: {', '.join(CLASSES)}")
+        try:
+            return kind(**{k: _object(v) for k, v in x.items() if k != "is"})
+        except TypeError as e:
+            raise ValueError(f"{x['is']}: {e}") from None
+    return x
