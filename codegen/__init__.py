@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .c import Footprint, emit_c, footprint
 from .checks import Report, verify
+from .onnx_text import emit_onnx
 
-__all__ = ["Report", "verify"]
+__all__ = ["Footprint", "Report", "emit_c", "emit_onnx", "footprint", "verify"]

@@ -135,7 +135,7 @@ def compare(
     trace: bool,
 ) -> Row:
     """One row; values are looked at in the graph's order, so the first mismatch is where it began."""
-    names = list(dict.fromkeys(v.name for v in (graph.values() if trace else graph.outputs)))
+    names = [v.name for v in graph.results(trace=trace)]
     mismatches, codes, first = 0, 0, None
     for name in names:
         want, have = expected[name], got[name]

@@ -129,6 +129,11 @@ class Graph:
         """Inputs and every computed value, in order."""
         return [*self.inputs, *(v for n in self.nodes for v in n.outs)]
 
+    def results(self, *, trace: bool = False) -> list[Value]:
+        """What an engine hands back, each value once: with `trace` every computed value in order, then the outputs."""
+        computed = [v for n in self.nodes for v in n.outs] if trace else []
+        return list(dict.fromkeys([*computed, *self.outputs]))
+
     def _define(self, name: str, type: QType, reach: Interval) -> Value:
         if not isinstance(name, str) or not name:
             raise ValueError(f"value name {name!r} must be a non-empty string")

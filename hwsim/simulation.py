@@ -36,7 +36,7 @@ def simulate(
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is unknown: use one of {', '.join(ENGINES)}")
     env = input_codes(graph, inputs)
-    wanted = {v.name for v in (graph.values() if trace else graph.outputs)}
+    wanted = {v.name for v in (*graph.results(trace=trace), *(graph.inputs if trace else ()))}
     last = {v.name: i for i, n in enumerate(graph.nodes) for v in n.ins}
     constants = {name: t.codes for name, t in graph.constants.items()}
     for i, node in enumerate(graph.nodes):

@@ -8,6 +8,9 @@ from hwsim.formats import Codes
 from hwsim.graph import Graph
 from hwsim.simulation import simulate
 
+from .c import run_c
+from .onnx import run_ort, run_reference
+
 Runner = Callable[[Graph, Mapping[str, Codes], bool], Iterator[tuple[str, dict[str, Codes]]]]
 
 
@@ -16,4 +19,4 @@ def run_numba(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator
     yield "hwsim numba / BLAS", simulate(graph, codes, engine="numba", trace=trace)
 
 
-RUNNERS: dict[str, Runner] = {"numba": run_numba}
+RUNNERS: dict[str, Runner] = {"numba": run_numba, "c": run_c, "ort": run_ort, "onnx_reference": run_reference}

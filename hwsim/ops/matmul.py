@@ -84,6 +84,13 @@ class MatMul:
         """Bound over all channels, partial sums and zero included."""
         return self.bound(*ins).interval.union(Interval(0, 0))
 
+    @staticmethod
+    def worst(a: QType, b: QType) -> int:
+        """``k * max|a| * max|b - zero_point_b|`` by the formats alone: what any float type that holds it sums exactly."""
+        zero = zero_points(b)
+        wide_b = Interval(b.fmt.min_int - zero.hi, b.fmt.max_int - zero.lo).magnitude
+        return int(b.shape[-2]) * Interval(a.fmt.min_int, a.fmt.max_int).magnitude * wide_b
+
     def run(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """The definition."""
         a, b = ins[0].fmt.to_int(codes[0]), ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
@@ -93,9 +100,7 @@ class MatMul:
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """Same bits through BLAS: every partial sum is an integer that the float type holds exactly."""
         ta, tb = ins[:2]
-        zero = zero_points(tb)
-        wide_b = max(abs(tb.fmt.min_int - zero.hi), abs(tb.fmt.max_int - zero.lo))
-        worst = int(tb.shape[-2]) * Interval(ta.fmt.min_int, ta.fmt.max_int).magnitude * wide_b
+        worst = self.worst(ta, tb)
         if worst >= 1 << 53:
             return self.run(ins, *codes)
         dtype = np.float32 if worst < 1 << 24 else np.float64

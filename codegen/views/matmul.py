@@ -1,0 +1,71 @@
+"""matmul: exact ONNX form by operand widths; C with the weights laid out by output channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwsim.formats import FloatFormat
+from hwsim.ops import MatMul
+from hwsim.ranges import Interval
+
+from .c_view import CView, wide_type
+from .onnx_types import DOUBLE, EXACT, FLOAT, INT32, INT64, UINT8
+from .onnx_view import OnnxView
+
+BYTE = Interval(0, 255)
+
+
+def onnx(v: OnnxView) -> None:
+    """u8 x u8 MatMulInteger where both operands have 8 bits, else the narrowest type that is exact."""
+    op, ins = v.node.op, v.node.ins
+    assert isinstance(op, MatMul)
+    a, b = (v.graph.reach[x.name] for x in ins[:2])
+    offsets = [128 if r.lo < 0 else 0 for r in (a, b)]
+    bytes_only = a.shifted(offsets[0]).inside(BYTE) and b.shifted(offsets[1]).inside(BYTE)
+    zero = np.asarray(v.type(1).zero_point)
+    weight_zero = zero + offsets[1]
+    if bytes_only and v.out_reach().inside(Interval(-(1 << 31), (1 << 31) - 1)) and BYTE.hi >= weight_zero.max():
+        v.fields |= {"form": "integer", "kind": INT32}
+        v.fields["a_zero"], v.fields["b_zero"] = v.table(offsets[0], UINT8), v.table(weight_zero, UINT8)
+        v.fields["operands"] = [_byte(v, 0, offsets[0]), _byte(v, 1, offsets[1])]
+    else:
+        worst = op.worst(*(x.type for x in ins[:2]))
+        kind = FLOAT if worst < EXACT[FLOAT] else DOUBLE if worst < EXACT[DOUBLE] else INT64
+        v.fields |= {"form": "plain", "kind": INT64}
+        v.fields["operands"] = [v.operand(0, kind, zero=False), v.operand(1, kind)]
+    v.fields["bias"] = v.operand(2, v.fields["kind"]) if len(ins) > 2 else None
+
+
+def _byte(v: OnnxView, i: int, offset: int) -> dict[str, object]:
+    """Operand `i` as uint8, moved up by `offset`; constants are moved here, not at run time."""
+    if v.node.ins[i].name in v.graph.constants:
+        t = v.graph.constants[v.node.ins[i].name]
+        v.replaces.add(i)
+        return {"ready": v.table(t.type.fmt.to_int(t.codes) + offset, UINT8), "a": f"a{i}"}
+    moved = v.table(offset, INT32) if offset else None
+    return {"ready": None, "moved": moved, **v.operand(i, INT32, zero=False)}
+
+
+def c(v: CView) -> None:
+    """Sizes, loads and the accumulator's type."""
+    a, b = v.type(0).sample_shape, v.type(1).sample_shape
+    const = not v.variable(1) and len(b) == 2
+    k, n = b[-2:]
+    rows = int(np.prod(a[:-1], dtype=np.int64))
+    batches = int(np.prod(b[:-2], dtype=np.int64))
+    product = v.graph.reach[v.node.ins[0].name].times(v.reach(1))
+    v.fields |= {
+        "batches": batches,
+        "m_rows": rows // batches,
+        "k": k,
+        "n": n,
+        "acc": wide_type(v.out_reach(), product),
+    }
+    codes = v.graph.constants[v.node.ins[1].name].codes.T if const else None
+    v.fields |= {"a": v.load(0), "b": v.load(1, codes)}
+    v.fields["b_index"] = f"j * {k} + k" if const else f"(b * {k} + k) * {n} + j"
+    v.fields["start"] = v.load(2).at("j", v.fields["acc"]) if len(v.node.ins) > 2 else "0"
+    zero = v.type(1).zero_point
+    per_channel = isinstance(zero, tuple)
+    v.fields["zero"] = f"{v.table(zero, 'zero points')}[j]" if per_channel else zero
+    assert not (per_channel and isinstance(v.type(1).fmt, FloatFormat))

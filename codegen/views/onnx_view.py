@@ -1,0 +1,60 @@
+"""What an op's ONNX template may see: the body of a model-local function, and the arrays it reads.
+
+Inside a function the node's inputs are ``x0, x1, ..``, arrays ``t0, t1, ..`` and results ``y0, y1, ..``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hwsim.formats import FloatFormat
+from hwsim.graph import Graph, Node
+from hwsim.qtensor import QType
+from hwsim.ranges import Interval, zero_points
+
+from .onnx_types import INT32, Kind, carrier
+
+
+@dataclass
+class OnnxView:
+    """Collects what one node's template needs."""
+
+    graph: Graph
+    node: Node
+    arrays: list[NDArray[Any]] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    replaces: set[int] = field(default_factory=set)  # inputs whose constant is handed over in another form
+
+    def table(self, values: ArrayLike, kind: Kind) -> str:
+        """Hand an array to the function; its name inside."""
+        self.arrays.append(np.asarray(values).astype(kind.dtype))
+        return f"t{len(self.arrays) - 1}"
+
+    def type(self, i: int) -> QType:
+        """Type of input `i`."""
+        return self.node.ins[i].type
+
+    def reach(self, i: int) -> Interval:
+        """What input `i` can reach, zero point subtracted."""
+        r, z = self.graph.reach[self.node.ins[i].name], zero_points(self.type(i))
+        return Interval(r.lo - z.hi, r.hi - z.lo)
+
+    def out_reach(self) -> Interval:
+        """What the results can reach."""
+        return self.graph.reach[self.node.outs[0].name]
+
+    @property
+    def out(self) -> Kind:
+        """Carrier of the results."""
+        return carrier(self.node.outs[0].type.fmt)
+
+    def operand(self, i: int, kind: Kind, *, zero: bool = True) -> dict[str, Any]:
+        """How to load input `i` as integers of `kind`: grid look-up for float formats, zero point subtracted."""
+        t = self.type(i)
+        grid = self.table(t.fmt.grid, INT32) if isinstance(t.fmt, FloatFormat) else None
+        offset = self.table(t.along_axis(t.zero_point), kind) if zero and np.any(t.zero_point) else None
+        return {"x": f"x{i}", "grid": grid, "zero": offset, "to": kind.id, "a": f"a{i}"}

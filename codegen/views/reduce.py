@@ -1,0 +1,34 @@
+"""reduce: ONNX's own reductions on int32 or int64; C with one accumulator."""
+
+from __future__ import annotations
+
+from hwsim.ops import Reduce
+
+from .c_view import CView, index, literal, strides
+from .onnx_types import wide
+from .onnx_view import OnnxView
+
+
+def onnx(v: OnnxView) -> None:
+    """ReduceSum, ReduceMax or ReduceMin."""
+    op = v.node.op
+    assert isinstance(op, Reduce)
+    kind = wide(v.out_reach(), v.graph.reach[v.node.ins[0].name])
+    v.fields |= {"operator": f"Reduce{op.kind.capitalize()}", "x": v.operand(0, kind, zero=False)}
+    v.fields |= {"axes": op.axes, "to": v.out.id}
+
+
+def c(v: CView) -> None:
+    """Loops over the kept axes, then over the reduced ones."""
+    op, x = v.node.op, v.type(0)
+    assert isinstance(op, Reduce)
+    axes = [a - x.batched for a in op.axes]
+    shape, steps = x.sample_shape, strides(x.sample_shape)
+    inner = v.loops([shape[a] for a in axes], "r")
+    names = [name for name, _ in v.loops()]
+    for (name, _), a in zip(inner, axes, strict=True):
+        names[a] = name
+    wide = v.wide(v.graph.reach[v.node.ins[0].name])
+    start = {"sum": 0, "max": x.fmt.min_int, "min": x.fmt.max_int}[op.kind]
+    v.fields |= {"kind": op.kind, "wide": wide, "start": literal(start), "inner": inner}
+    v.fields["x"] = v.load(0).at(index(names, steps), wide)

@@ -1,0 +1,108 @@
+"""requant: each contract's constants; doubles hold 53 bits, so ``dyadic16`` and ``pow2`` are exact in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hwsim.contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
+from hwsim.ops import Requant
+
+from .c_view import CView, literal
+from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, wide
+from .onnx_view import OnnxView
+
+
+def onnx(v: OnnxView) -> None:
+    """One factor for the double forms; multiplier, divisor and half for the int64 forms."""
+    op = v.node.op
+    assert isinstance(op, Requant)
+    k, kind = op.contract, "double"
+    v.fields |= {"contract": k.name, "rounding": getattr(k, "rounding", ""), "zero": op.zero_point}
+    v.fields |= {"lo": op.limits.lo, "hi": op.limits.hi, "to": v.out.id}
+    if isinstance(k, OnnxFloat):
+        v.fields["factor"] = v.table(_one(np.asarray(k.scale)), FLOAT)
+        v.fields["x"] = v.operand(0, wide(v.reach(0)))
+    elif isinstance(k, (Dyadic16, Pow2)) and v.reach(0).magnitude * _gain(k) < EXACT[DOUBLE] // 2:
+        v.fields["factor"] = v.table(_one(k.ratio), DOUBLE)
+        v.fields["x"] = v.operand(0, DOUBLE)
+    else:
+        kind = "int64"
+        v.fields["x"] = v.operand(0, INT64)
+        v.fields |= _integer_steps(v, k)
+    v.fields["kind"] = kind
+
+
+def _gain(k: Dyadic16 | Pow2) -> int:
+    """What the input is multiplied by before bits are dropped."""
+    return max(k.multiplier) if isinstance(k, Dyadic16) else 1 << max(0, -min(k.shift))
+
+
+def _integer_steps(v: OnnxView, k: object) -> dict[str, object]:
+    """(multiplier, then one or two rounding divisions) of an integer contract."""
+    match k:
+        case Dyadic16():
+            multiplier, shifts = np.asarray(k.multiplier), [(np.asarray(k.shift), k.rounding)]
+        case Pow2():
+            s = np.asarray(k.shift)
+            multiplier, shifts = np.left_shift(1, np.maximum(-s, 0)), [(np.maximum(s, 0), k.rounding)]
+        case TflSingle():
+            multiplier, shifts = np.asarray(k.multiplier), [(31 - np.asarray(k.shift), "half_up")]
+        case TflmDouble():
+            s = np.asarray(k.shift)
+            multiplier = np.asarray(k.multiplier) << np.maximum(s, 0)
+            shifts = [(np.asarray(31), "half_up"), (np.maximum(-s, 0), "half_away")]
+        case _:
+            raise AssertionError(f"contract {k} has no ONNX form")
+    steps = []
+    for s, rounding in shifts:
+        d = np.left_shift(np.int64(1), s)
+        steps.append((v.table(_one(d), INT64), v.table(_one(np.maximum(d >> 1, 1)), INT64), rounding))
+    return {"multiplier": v.table(_one(multiplier), INT64), "steps": steps}
+
+
+def _one(a: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    """A scalar where one constant serves all channels."""
+    return a.reshape(()) if a.size == 1 else a
+
+
+def c(v: CView) -> None:
+    """The contract as one call of qmath.h."""
+    op = v.node.op
+    assert isinstance(op, Requant)
+    k, x = op.contract, v.load(0).integer("x", "int64_t")
+    zero = v.type(0).zero_point
+    if isinstance(zero, tuple):
+        x = f"({x} - {v.table(zero, 'zero points')}[c])"
+    elif zero:
+        x = f"({x} - ({zero}))"
+    match k:
+        case Dyadic16():
+            y = f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, k.shift)})"
+        case Pow2():
+            left, right = ([max(0, sign * s) for s in k.shift] for sign in (-1, 1))
+            gain = f" * {_each(v, [1 << s for s in left])}" if any(left) else ""
+            y = f"hw_shift_{k.rounding}({x}{gain}, {_each(v, right)})"
+        case TflSingle():
+            y = f"hw_shift_half_up({x} * {_each(v, k.multiplier)}, {_each(v, [31 - e for e in k.shift])})"
+        case TflmDouble():
+            gain = f" * {_each(v, [1 << max(0, e) for e in k.shift])}" if any(e > 0 for e in k.shift) else ""
+            high = f"hw_shift_half_up({x}{gain} * {_each(v, k.multiplier)}, 31)"
+            y = f"hw_shift_half_away({high}, {_each(v, [max(0, -e) for e in k.shift])})"
+        case OnnxFloat():
+            y = f"hw_round_float((float){x} * {_each_float(v, k.scale)})"
+        case _:
+            raise AssertionError(f"contract {k} has no C form")
+    v.fields |= {"y": y, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
+
+
+def _each(v: CView, constants: list[int] | tuple[int, ...]) -> str:
+    """A literal where all channels agree and the node takes no channel, else a table by channel."""
+    if len(constants) == 1:
+        return literal(constants[0])
+    return f"{v.table(constants, 'per-channel constants')}[c]"
+
+
+def _each_float(v: CView, scales: tuple[float, ...]) -> str:
+    if len(scales) == 1:
+        return f"{scales[0].hex()}f"
+    return f"{v.table(scales, 'per-channel scales', 'float')}[c]"
