@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from hwsim import __version__
 from hwsim.formats import FloatFormat
 from hwsim.graph import Graph, Value
@@ -91,8 +93,7 @@ def footprint(graph: Graph) -> Footprint:
     """Memory of the release build, from the same plan and tables as its text."""
     program = arrange(graph, trace=False)
     _functions(program, trace=False)
-    sizes = {"8": 1, "16": 2, "32": 4, "64": 8}
-    arena = sum(n * sizes[element.strip("uint_t")] for element, n in program.arenas.items())
+    arena = sum(n * np.dtype(element.removesuffix("_t")).itemsize for element, n in program.arenas.items())
     io = sum(v.type.elements * v.type.fmt.dtype.itemsize for _, v in program.ports)
     return Footprint(sum(t.bytes for t in program.tables.values()), arena, io)
 
@@ -222,14 +223,14 @@ def _port(name: str, v: Value) -> dict[str, Any]:
         "size": t.elements,
         "note": f"{t.fmt.name}, shape {list(t.sample_shape)}",
         "convertible": plain and t.fmt.bits <= 32,
-        "scale": t.scale.hex() if isinstance(t.scale, float) else "",
+        "scale": repr(t.scale),
         "scale_note": repr(t.scale) if plain else "one a channel",
         "zero": t.zero_point if plain else 0,
         "lo": literal(t.fmt.min_int),
         "hi": literal(t.fmt.max_int),
         "grid": grid,
-        "lsb": float(t.lsb).hex() if plain else "",
-        "unit": float(2.0**-t.fmt.lsb_exp).hex() if is_float else "",
+        "lsb": repr(float(t.lsb)) if plain else "",
+        "unit": repr(2.0**-t.fmt.lsb_exp) if is_float else "",
         "sign": 1 << (t.fmt.bits - 1),
     }
 

@@ -1,4 +1,4 @@
-"""Graph -> ONNX: text by Jinja, parsed by `onnx.parser`, one model-local function (domain ``hwsim``) for each kind of node.
+"""Graph -> ONNX: text by Jinja, parsed by `onnx.parser`, one model-local function (domain ``hwsim``) a kind of node.
 
 Why functions: the graph reads like the integer graph in any viewer, and any runtime executes it exactly. Names and
 arrays are attached after parsing, so nothing from a model ever enters the text.

@@ -1,4 +1,4 @@
-"""How codes lie in memory. Two codes of up to 4 bits a byte, the first in the low nibble (ONNX's and CMSIS-NN's order)."""
+"""How codes lie in memory: up to 4 bits two a byte, the first in the low nibble (ONNX's and CMSIS-NN's order)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def packed(fmt: Format) -> bool:
 
 
 def pack_nibbles(codes: Codes) -> NDArray[np.uint8]:
-    """Row-major codes of up to 4 bits, two's complement where signed, two to a byte; odd counts end in a zero nibble."""
+    """Row-major codes of up to 4 bits, two's complement if signed, two a byte; odd counts end in a zero nibble."""
     flat = codes.reshape(-1).astype(np.int64) & 15
     flat = np.append(flat, 0) if flat.size % 2 else flat
     return (flat[0::2] | flat[1::2] << 4).astype(np.uint8)
@@ -27,6 +27,6 @@ def unpack_nibbles(data: NDArray[np.uint8], count: int, *, signed: bool) -> NDAr
 
 
 def words(codes: Codes) -> NDArray[np.uint32]:
-    """Bytes four to a little-endian word, zero padded. Why: gcc reads 2 M words ten times faster than 2 M int8 literals."""
+    """Bytes four to a little-endian word, zero padded: compilers read words far faster than byte literals."""
     raw = np.ascontiguousarray(codes).view(np.uint8).reshape(-1)
     return np.concatenate([raw, np.zeros(-raw.size % 4, np.uint8)]).view("<u4").astype(np.uint32)

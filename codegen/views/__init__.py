@@ -25,7 +25,9 @@ from . import (
 from . import slice as slice_
 
 VIEWS: dict[str, ModuleType] = {
-    **{"add": add, "concat": concat, "expand": expand, "gather": gather, "lut": lut, "matmul": matmul, "mul": mul},
-    **{"pad": pad, "pwl": pwl, "reduce": reduce, "requant": requant, "reshape": reshape, "select": select},
-    **{"shift": shift, "slice": slice_, "split": split, "transpose": transpose},
+    m.__name__.rpartition(".")[2]: m
+    for m in (
+        *(matmul, requant, lut, pwl, add, mul, reduce, shift, select),
+        *(reshape, transpose, concat, split, slice_, pad, gather, expand),
+    )
 }

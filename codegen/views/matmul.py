@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.formats import FloatFormat
 from hwsim.ops import MatMul
 from hwsim.ranges import Interval
 
-from .c_view import CView, wide_type
+from .c_view import CView, index, wide_type
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT32, INT64, UINT8
 from .onnx_view import OnnxView
 
@@ -54,18 +53,21 @@ def c(v: CView) -> None:
     rows = int(np.prod(a[:-1], dtype=np.int64))
     batches = int(np.prod(b[:-2], dtype=np.int64))
     product = v.graph.reach[v.node.ins[0].name].times(v.reach(1))
-    v.fields |= {
-        "batches": batches,
-        "m_rows": rows // batches,
-        "k": k,
-        "n": n,
-        "acc": wide_type(v.out_reach(), product),
-    }
-    codes = v.graph.constants[v.node.ins[1].name].codes.T if const else None
-    v.fields |= {"a": v.load(0), "b": v.load(1, codes)}
-    v.fields["b_index"] = f"j * {k} + k" if const else f"(b * {k} + k) * {n} + j"
-    v.fields["start"] = v.load(2).at("j", v.fields["acc"]) if len(v.node.ins) > 2 else "0"
+    acc = wide_type(v.out_reach(), product)
+    v.fields |= {"k": k, "n": n, "acc": acc}
+    outer = [(name, size) for name, size in (("b", batches), ("i", rows // batches)) if size > 1]
+    names = [name for name, _ in outer]
+    passed = [rows // batches if name == "b" else 1 for name in names]  # rows that one step of each outer loop passes
+    v.fields["outer"] = outer
+    v.fields["a"] = v.load(0).at(index([*names, "k"], [*(r * k for r in passed), 1]), acc)
+    if const:
+        codes = v.graph.constants[v.node.ins[1].name].codes.T
+        v.fields["b"] = v.load(1, codes).at(index(["j", "k"], [k, 1]), acc)
+    else:
+        inside = [k * n if name == "b" else 0 for name in names]
+        v.fields["b"] = v.load(1).at(index([*names, "k", "j"], [*inside, n, 1]), acc)
+    v.fields["y"] = index([*names, "j"], [*(r * n for r in passed), 1])
+    v.fields["start"] = v.load(2).at("j", acc) if len(v.node.ins) > 2 else "0"
     zero = v.type(1).zero_point
     per_channel = isinstance(zero, tuple)
     v.fields["zero"] = f"{v.table(zero, 'zero points')}[j]" if per_channel else zero
-    assert not (per_channel and isinstance(v.type(1).fmt, FloatFormat))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from hwsim.ops import Requant
@@ -60,7 +63,7 @@ def _integer_steps(v: OnnxView, k: object) -> dict[str, object]:
     return {"multiplier": v.table(_one(multiplier), INT64), "steps": steps}
 
 
-def _one(a: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _one(a: NDArray[Any]) -> NDArray[Any]:
     """A scalar where one constant serves all channels."""
     return a.reshape(()) if a.size == 1 else a
 

@@ -86,7 +86,7 @@ class MatMul:
 
     @staticmethod
     def worst(a: QType, b: QType) -> int:
-        """``k * max|a| * max|b - zero_point_b|`` by the formats alone: what any float type that holds it sums exactly."""
+        """``k * max|a| * max|b - zero_point_b|`` by the formats: a float type that holds it sums exactly."""
         zero = zero_points(b)
         wide_b = Interval(b.fmt.min_int - zero.hi, b.fmt.max_int - zero.lo).magnitude
         return int(b.shape[-2]) * Interval(a.fmt.min_int, a.fmt.max_int).magnitude * wide_b
