@@ -82,7 +82,9 @@ def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False) -> dic
     data = [_data(t) for t in program.tables.values()]
     return {
         f"{name}.h": render("c", "header", **model),
-        f"{name}.c": render("c", "model", **model, functions=functions, calls=calls, arenas=program.arenas, data=data),
+        f"{name}.c": render(
+            "c", "model", **model, functions=functions, calls=calls, arenas=program.arenas, idle=_idle(program, calls)
+        ),
         f"{name}_data.h": render("c", "data_header", **model, data=data),
         f"{name}_data.c": render("c", "data", **model, data=data),
         "hw_qmath.h": render("c", "qmath", **model),
@@ -200,6 +202,12 @@ def _copies(p: Program) -> list[dict[str, Any]]:
             source = view.table(codes, f"output {v.type.fmt.name}", ctype(v.type.fmt))
         copies.append({"name": "", "target": port, "source": source, "size": v.type.elements, "shown": []})
     return copies
+
+
+def _idle(p: Program, calls: list[dict[str, Any]]) -> list[str]:
+    """Inputs that nothing reads; C wants them named."""
+    read = {a for c in calls for a in [*c.get("arguments", ()), c.get("source")]}
+    return [port for port, _ in p.inputs if port not in read]
 
 
 def interface(p: Program) -> dict[str, Any]:

@@ -157,7 +157,7 @@ def _parse(graph: Graph, text: _Text, io: str, outputs: list[tuple[str, str, QTy
     constants = {text.ids[n]: t.codes for n, t in graph.constants.items() if text.ids.get(n) in used}
     for name, a in [*text.arrays.items(), *constants.items()]:
         codes = a if name in text.arrays else a.astype(_constant_kind(graph, text, name).dtype)
-        model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(codes), name))
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(codes, order="C"), name))
     _rename(model, graph, text, {i: name for i, name, _ in outputs})
     model.producer_name, model.producer_version = "hwsim", __version__
     return model

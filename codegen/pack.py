@@ -28,5 +28,5 @@ def unpack_nibbles(data: NDArray[np.uint8], count: int, *, signed: bool) -> NDAr
 
 def words(codes: Codes) -> NDArray[np.uint32]:
     """Bytes four to a little-endian word, zero padded: compilers read words far faster than byte literals."""
-    raw = np.ascontiguousarray(codes).view(np.uint8).reshape(-1)
+    raw = np.asarray(codes, order="C").view(np.uint8).reshape(-1)
     return np.concatenate([raw, np.zeros(-raw.size % 4, np.uint8)]).view("<u4").astype(np.uint32)

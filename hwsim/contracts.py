@@ -106,7 +106,7 @@ class Dyadic16:
     def apply_fast(self, x: Ints) -> Ints:
         """Numba twin."""
         mode = ROUNDINGS.index(self.rounding)
-        return _dyadic(np.ascontiguousarray(x), np.asarray(self.multiplier), np.asarray(self.shift), mode)
+        return _dyadic(np.asarray(x, order="C"), np.asarray(self.multiplier), np.asarray(self.shift), mode)
 
 
 @jit
@@ -166,7 +166,7 @@ class Pow2:
         """Numba twin: the dyadic kernel with left shifts as multipliers."""
         s = np.asarray(self.shift)
         left, mode = np.left_shift(1, np.maximum(-s, 0)), ROUNDINGS.index(self.rounding)
-        return _dyadic(np.ascontiguousarray(x), left, np.maximum(s, 0), mode)
+        return _dyadic(np.asarray(x, order="C"), left, np.maximum(s, 0), mode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ class TflSingle(_TflConstants):
     def apply_fast(self, x: Ints) -> Ints:
         """Numba twin."""
         half_up = ROUNDINGS.index("half_up")
-        return _dyadic(np.ascontiguousarray(x), np.asarray(self.multiplier), 31 - np.asarray(self.shift), half_up)
+        return _dyadic(np.asarray(x, order="C"), np.asarray(self.multiplier), 31 - np.asarray(self.shift), half_up)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ class TflmDouble(_TflConstants):
 
     def apply_fast(self, x: Ints) -> Ints:
         """Numba twin."""
-        return _tflm_double(np.ascontiguousarray(x), np.asarray(self.multiplier), np.asarray(self.shift))
+        return _tflm_double(np.asarray(x, order="C"), np.asarray(self.multiplier), np.asarray(self.shift))
 
 
 @jit

@@ -125,7 +125,7 @@ def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
 def _npy(codes: Codes) -> bytes:
     out = io.BytesIO()
     little = codes.astype(codes.dtype.newbyteorder("<"))
-    np.lib.format.write_array(out, np.ascontiguousarray(little), version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array(out, np.asarray(little, order="C"), version=(1, 0), allow_pickle=False)
     return out.getvalue()
 
 

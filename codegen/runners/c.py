@@ -87,7 +87,7 @@ def _stream(graph: Graph, codes: Mapping[str, Codes], samples: int) -> bytes:
     rows = []
     for v in graph.inputs:
         a = codes[v.name] if v.type.batched else np.broadcast_to(codes[v.name], (samples, *codes[v.name].shape))
-        rows.append(np.ascontiguousarray(a).reshape(samples, -1).view(np.uint8))
+        rows.append(np.asarray(a, order="C").reshape(samples, -1).view(np.uint8))
     return np.concatenate(rows, axis=1).tobytes()
 
 
@@ -103,5 +103,5 @@ def _split(graph: Graph, data: bytes, samples: int, *, trace: bool) -> dict[str,
 
 
 def _codes(v: Value, raw: Codes) -> Codes:
-    flat = np.ascontiguousarray(raw).view(v.type.fmt.dtype)
+    flat = np.asarray(raw, order="C").view(v.type.fmt.dtype)
     return flat.reshape(len(flat), *v.type.sample_shape) if v.type.batched else flat[0].reshape(v.type.sample_shape)

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.formats import FloatFormat
 from hwsim.graph import Graph, Node
 from hwsim.qtensor import QType
-from hwsim.ranges import Interval, zero_points
+from hwsim.ranges import Interval, format_interval, zero_points
 
-from .onnx_types import INT32, Kind, carrier
+from .onnx_types import Kind, carrier, wide
 
 
 @dataclass
@@ -55,6 +55,6 @@ class OnnxView:
     def operand(self, i: int, kind: Kind, *, zero: bool = True) -> dict[str, Any]:
         """How to load input `i` as integers of `kind`: grid look-up for float formats, zero point subtracted."""
         t = self.type(i)
-        grid = self.table(t.fmt.grid, INT32) if isinstance(t.fmt, FloatFormat) else None
+        grid = self.table(t.fmt.grid, wide(format_interval(t.fmt))) if isinstance(t.fmt, FloatFormat) else None
         offset = self.table(t.along_axis(t.zero_point), kind) if zero and np.any(t.zero_point) else None
         return {"x": f"x{i}", "grid": grid, "zero": offset, "to": kind.id, "a": f"a{i}"}

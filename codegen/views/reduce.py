@@ -28,7 +28,8 @@ def c(v: CView) -> None:
     names = [name for name, _ in v.loops()]
     for (name, _), a in zip(inner, axes, strict=True):
         names[a] = name
-    wide = v.wide(v.graph.reach[v.node.ins[0].name])
-    start = {"sum": 0, "max": x.fmt.min_int, "min": x.fmt.max_int}[op.kind]
+    reach = v.graph.reach[v.node.ins[0].name]
+    wide = v.wide(reach)
+    start = {"sum": 0, "max": reach.lo, "min": reach.hi}[op.kind]
     v.fields |= {"kind": op.kind, "wide": wide, "start": literal(start), "inner": inner}
     v.fields["x"] = v.load(0).at(index(names, steps), wide)

@@ -85,7 +85,7 @@ class Pwl:
 
     def run_fast(self, ins: tuple[QType, ...], x: Codes) -> Codes:
         """Numba twin."""
-        v = np.ascontiguousarray(ins[0].fmt.to_int(x))
+        v = np.asarray(ins[0].fmt.to_int(x), order="C")
         tables = [np.asarray(t, np.int64) for t in (self.breakpoints, self.slopes, self.intercepts)]
         y = _pwl(v, *tables, self.shift, ROUNDINGS.index(self.rounding)) + self.zero_point
         return np.clip(y, self.fmt.min_int, self.fmt.max_int).astype(self.fmt.dtype)

@@ -1,0 +1,273 @@
+"""Seeded random graphs over the whole vocabulary: every op, odd shapes, mixed formats, all contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hwsim.contracts import CONTRACTS, Pow2
+from hwsim.formats import (
+    FP4_E2M1,
+    FP6_E2M3,
+    FP8_E4M3,
+    INT4,
+    INT8,
+    INT16,
+    INT32,
+    INT48,
+    INT64,
+    TERNARY,
+    UINT1,
+    UINT4,
+    UINT8,
+    UINT16,
+    Codes,
+    Format,
+    IntFormat,
+)
+from hwsim.graph import Graph, Value
+from hwsim.ops import (
+    Add,
+    Concat,
+    Expand,
+    Gather,
+    Lut,
+    MatMul,
+    Mul,
+    Pad,
+    Pwl,
+    Reduce,
+    Requant,
+    Reshape,
+    Select,
+    Shift,
+    Slice,
+    Split,
+    Transpose,
+)
+from hwsim.ops.lut import table_size
+from hwsim.qtensor import BATCH, QTensor, QType
+from hwsim.ranges import zero_points
+from hwsim.rounding import ROUNDINGS
+
+INPUTS: tuple[Format, ...] = (INT8, INT8, UINT8, INT4, INT16, FP4_E2M1, FP6_E2M3, FP8_E4M3)
+WEIGHTS: tuple[Format, ...] = (INT8, INT8, INT4, UINT8, UINT4, TERNARY, INT16, FP4_E2M1, FP8_E4M3)
+NARROW: tuple[IntFormat, ...] = (INT8, INT8, UINT8, INT4, UINT4, INT16, UINT16, INT32)
+
+
+def random_codes(rng: np.random.Generator, fmt: Format, shape: tuple[int, ...]) -> Codes:
+    """Codes that name numbers, with the ends over-represented."""
+    if isinstance(fmt, IntFormat):
+        x = rng.integers(fmt.min_int, fmt.max_int, shape, endpoint=True)
+        ends = rng.choice([fmt.min_int, fmt.max_int], shape)
+        return np.where(rng.random(shape) < 0.1, ends, x).astype(fmt.dtype)
+    legal = np.array([c for c in range(1 << fmt.bits) if not fmt.is_reserved(np.array(c))], np.uint8)
+    return rng.choice(legal, shape)
+
+
+class Builder:
+    """A graph in the making, and the values that may be read next."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.graph = Graph(f"random {seed}")
+        rank = int(self.rng.integers(1, 4))
+        self.values = []
+        for i in range(int(self.rng.integers(1, 3))):
+            shape = (BATCH, *(int(d) for d in self.rng.integers(1, 6, rank)))
+            fmt = self.pick(INPUTS)
+            zero = int(self.rng.integers(-3, 4)) if isinstance(fmt, IntFormat) and fmt.signed else 0
+            self.values.append(self.graph.input(f"in{i}", QType(shape, fmt, float(self.rng.uniform(0.01, 1)), zero)))
+
+    def pick(self, options: Any) -> Any:
+        return options[int(self.rng.integers(len(options)))]
+
+    def any(self, keep: Callable[[Value], bool] = lambda v: True) -> Value:
+        """A recent value that fits; ValueError, which skips the step, where there is none."""
+        fits = [v for v in self.values if keep(v) and v.type.axis is None]
+        if not fits:
+            raise ValueError("nothing fits")
+        return fits[-1 - int(self.rng.integers(min(4, len(fits))))]
+
+    def constant(self, fmt: Format, shape: tuple[int, ...], scale: float | tuple[float, ...] = 0.5, zero: int = 0) -> Value:
+        axis = len(shape) - 1 if isinstance(scale, tuple) else None
+        codes = random_codes(self.rng, fmt, shape)
+        return self.graph.constant(f"c{len(self.graph.constants)}", QTensor(QType(shape, fmt, scale, zero, axis), codes))
+
+    def add(self, op: object, *ins: Value) -> None:
+        self.values.extend(self.graph.add_all(op, *ins))
+
+
+def requant(b: Builder) -> None:
+    """Any value to a narrow format, under any contract; per channel after a per-channel matmul."""
+    x = b.pick(b.values[-3:])
+    fmt, contract = b.pick(NARROW), b.pick(CONTRACTS)
+    zero = int(b.rng.integers(0, 5)) if b.rng.random() < 0.5 else 0
+    size = b.graph.reach[x.name].shifted(-zero_points(x.type).lo).magnitude or 1
+    scale = float(np.max(x.type.lsb)) * size / fmt.max_int * float(b.rng.uniform(0.3, 1.5))
+    if contract is Pow2:
+        if x.type.axis is not None:
+            raise ValueError("per-channel scales are no powers of two")
+        scale = float(x.type.lsb) * 2.0 ** int(np.round(np.log2(scale / float(x.type.lsb))))
+    out = QType((), fmt, scale, zero)
+    lo = zero if b.rng.random() < 0.3 else None
+    b.add(Requant.to(out, x.type, contract, b.pick(ROUNDINGS), lo), x)
+
+
+def lut(b: Builder) -> None:
+    x = b.any(lambda v: v.type.fmt.bits <= 8)
+    fmt = b.pick((INT8, UINT8, INT16))
+    table = random_codes(b.rng, fmt, (table_size(x.type.fmt),)).tolist()
+    b.add(Lut(table=tuple(table), fmt=fmt, scale=0.1), x)
+
+
+def pwl(b: Builder) -> None:
+    x, n = b.any(lambda v: v.type.fmt.bits <= 16), int(b.rng.integers(1, 9))
+    reach = b.graph.reach[x.name]
+    points = np.sort(b.rng.integers(reach.lo, reach.hi + 1, n - 1))
+    slopes, shift = b.rng.integers(-128, 128, n), int(b.rng.integers(0, 16))
+    intercepts = b.rng.integers(-(1 << 12), 1 << 12, n)
+    tables = {"breakpoints": points, "slopes": slopes, "intercepts": intercepts}
+    fields = {k: tuple(t.tolist()) for k, t in tables.items()}
+    b.add(Pwl(**fields, shift=shift, rounding=b.pick(ROUNDINGS), fmt=b.pick(NARROW[:6]), zero_point=1), x)
+
+
+def matmul(b: Builder) -> None:
+    """With constant weights: per tensor or per channel, with or without bias and zero points."""
+    x, fmt = b.any(lambda v: v.type.fmt.bits <= 16 and len(v.type.sample_shape) >= 1), b.pick(WEIGHTS)
+    k, n = int(x.type.shape[-1]), int(b.rng.integers(1, 6))
+    zero = int(b.rng.integers(1, 4)) if isinstance(fmt, IntFormat) and not fmt.signed else 0
+    scale = tuple(b.rng.uniform(0.1, 0.2, n).tolist()) if b.rng.random() < 0.5 else 0.25
+    w, acc = b.constant(fmt, (k, n), scale, zero), b.pick((INT32, INT32, INT48, INT64))
+    ins = [x, w]
+    if x.type.zero_point or b.rng.random() < 0.5:
+        lsb = np.ldexp(x.type.scale * np.asarray(scale), x.type.fmt.lsb_exp + fmt.lsb_exp)
+        t = QType((n,), INT32, tuple(lsb.tolist()) if lsb.ndim else float(lsb), axis=0 if lsb.ndim else None)
+        bias = QTensor(t, b.rng.integers(-5000, 5000, n).astype(np.int32))
+        ins.append(b.graph.constant(f"c{len(b.graph.constants)}", bias))
+    b.add(MatMul(acc=acc), *ins)
+
+
+def matmul_values(b: Builder) -> None:
+    """Two computed operands: x times its own transpose."""
+    x = b.any(lambda v: len(v.type.sample_shape) >= 2 and v.type.zero_point == 0 and v.type.fmt.bits <= 16)
+    rank = len(x.type.shape)
+    turned = b.graph.add(Transpose(perm=(*range(rank - 2), rank - 1, rank - 2)), x)
+    b.add(MatMul(acc=b.pick((INT32, INT64))), x, turned)
+
+
+def add(b: Builder) -> None:
+    x = b.any(lambda v: v.type.fmt.bits <= 32)
+    shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:], (1,) * len(x.type.sample_shape)])
+    other = b.constant(INT16, tuple(shape), float(x.type.lsb))
+    y = b.pick([x, other])
+    b.add(Add(fmt=b.pick((INT32, INT64))), *((x, y) if b.rng.random() < 0.5 else (y, x)))
+
+
+def mul(b: Builder) -> None:
+    x = b.any(lambda v: v.type.fmt.bits <= 32)
+    shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:]])
+    y = b.pick([x, b.constant(b.pick((INT8, UINT8, FP4_E2M1)), tuple(shape))])
+    b.add(Mul(fmt=b.pick((INT32, INT64))), *((x, y) if b.rng.random() < 0.5 else (y, x)))
+
+
+def reduce(b: Builder) -> None:
+    x = b.any(lambda v: len(v.type.sample_shape) >= 1)
+    axes = [i for i in range(1, len(x.type.shape)) if b.rng.random() < 0.6] or [len(x.type.shape) - 1]
+    b.add(Reduce(kind=b.pick(("sum", "max", "min")), axes=tuple(axes), fmt=b.pick((INT32, INT64))), x)
+
+
+def shift(b: Builder) -> None:
+    x = b.any(lambda v: v.type.zero_point == 0)
+    bits = int(b.rng.integers(-4, 12))
+    b.add(Shift(bits=bits, rounding=b.pick(ROUNDINGS), fmt=b.pick((INT32, INT64))), x)
+
+
+def select(b: Builder) -> None:
+    x = b.any()
+    shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:]])
+    other = b.constant(x.type.fmt, tuple(shape), float(x.type.scale), int(x.type.zero_point))
+    mask = b.constant(b.pick((UINT1, UINT8)), tuple(x.type.sample_shape))
+    b.add(Select(), mask, *((x, other) if b.rng.random() < 0.5 else (other, x)))
+
+
+def reshape(b: Builder) -> None:
+    x = b.any()
+    n = x.type.elements
+    divisors = [d for d in range(1, n + 1) if n % d == 0]
+    d = b.pick(divisors)
+    b.add(Reshape(shape=b.pick([(n,), (d, n // d), (n // d, 1, d)])), x)
+
+
+def transpose(b: Builder) -> None:
+    x = b.any()
+    b.add(Transpose(perm=(0, *(1 + b.rng.permutation(len(x.type.sample_shape))).tolist())), x)
+
+
+def concat(b: Builder) -> None:
+    x = b.any(lambda v: len(v.type.sample_shape) >= 1)
+    b.add(Concat(axis=int(b.rng.integers(1, len(x.type.shape)))), *[x] * int(b.rng.integers(1, 4)))
+
+
+def split(b: Builder) -> None:
+    x = b.any(lambda v: max(v.type.sample_shape, default=0) >= 2)
+    axis = next(i for i, d in enumerate(x.type.shape) if i and int(d) >= 2)
+    first = int(b.rng.integers(1, x.type.shape[axis]))
+    b.add(Split(axis=axis, sizes=(first, int(x.type.shape[axis]) - first)), x)
+
+
+def cut(b: Builder) -> None:
+    x = b.any(lambda v: len(v.type.sample_shape) >= 1)
+    axis = int(b.rng.integers(1, len(x.type.shape)))
+    size = int(x.type.shape[axis])
+    start = int(b.rng.integers(0, size))
+    b.add(Slice(axis=axis, start=start, stop=int(b.rng.integers(start, size)) + 1, step=int(b.rng.integers(1, 3))), x)
+
+
+def pad(b: Builder) -> None:
+    x = b.any()
+    before, after = (tuple(b.rng.integers(0, 3, len(x.type.sample_shape)).tolist()) for _ in range(2))
+    b.add(Pad(before=before, after=after, value=int(random_codes(b.rng, x.type.fmt, ())[()])), x)
+
+
+def gather(b: Builder) -> None:
+    """Along an axis by a constant index, or an embedding table by a computed one."""
+    if b.rng.random() < 0.5:
+        x = b.any(lambda v: len(v.type.sample_shape) >= 1)
+        index = b.constant(UINT8, b.pick([(3,), (2, 2), ()]), 1.0)
+        b.add(Gather(axis=int(b.rng.integers(1, len(x.type.shape)))), x, index)
+    else:
+        index = b.any(lambda v: v.type.fmt in (UINT8, UINT16, UINT4) and v.type.zero_point == 0)
+        table = b.constant(b.pick((INT8, INT4, INT16)), (int(b.rng.integers(2, 9)), 3))
+        b.add(Gather(axis=0), table, index)
+
+
+def expand(b: Builder) -> None:
+    x = b.any(lambda v: 1 in v.type.sample_shape)
+    b.add(Expand(shape=tuple(d if d > 1 else int(b.rng.integers(1, 4)) for d in x.type.sample_shape)), x)
+
+
+STEPS: tuple[Callable[[Builder], None], ...] = (
+    *(requant, requant, requant, matmul, matmul, matmul_values, lut, pwl, add, mul, reduce, shift, select),
+    *(reshape, transpose, concat, split, cut, pad, gather, expand),
+)
+
+
+def random_graph(seed: int, nodes: int = 10) -> tuple[Graph, dict[str, Codes]]:
+    """A graph of about `nodes` nodes and inputs for it; steps that a type rule refuses are skipped."""
+    b = Builder(seed)
+    for _ in range(nodes * 8):
+        if len(b.graph.nodes) >= nodes:
+            break
+        try:
+            b.pick(STEPS)(b)
+        except ValueError:
+            continue
+        if b.values[-1].type.elements > 400:
+            b.values.pop()
+    used = {v.name for n in b.graph.nodes for v in n.ins}
+    loose = [v for n in b.graph.nodes for v in n.outs if v.name not in used]
+    b.graph.output(*loose, b.graph.nodes[0].outs[0])
+    return b.graph, {v.name: random_codes(b.rng, v.type.fmt, (5, *v.type.sample_shape)) for v in b.graph.inputs}
