@@ -177,11 +177,14 @@ def _sizes(t: QType) -> str:
 
 
 def _rename(model: onnx.ModelProto, graph: Graph, text: _Text, outputs: dict[str, str]) -> None:
-    """Identifiers -> the graph's own names, which may be any strings; helper values keep a suffixed one."""
-    final = {i: n.replace("\0", "::") for n, i in text.ids.items()} | outputs
+    """Identifiers -> the graph's own names, which may be any strings; what has none of its own gets a free one."""
+    final = {text.ids[v.name]: v.name for v in graph.inputs} | outputs
     taken = set(final.values())
-    for i in text.arrays:
-        final[i] = i if i not in taken else f"{i}::table"
+    for i, name in [*((i, n.replace("\0", "::")) for n, i in text.ids.items()), *((i, i) for i in text.arrays)]:
+        while i not in final and name in taken:
+            name += "_"
+        final.setdefault(i, name)
+        taken.add(final[i])
     for tensor in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
         tensor.name = final[tensor.name]
     for node in model.graph.node:

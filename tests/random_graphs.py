@@ -91,10 +91,14 @@ class Builder:
             raise ValueError("nothing fits")
         return fits[-1 - int(self.rng.integers(min(4, len(fits))))]
 
-    def constant(self, fmt: Format, shape: tuple[int, ...], scale: float | tuple[float, ...] = 0.5, zero: int = 0) -> Value:
+    def constant(
+        self, fmt: Format, shape: tuple[int, ...], scale: float | tuple[float, ...] = 0.5, zero: int = 0
+    ) -> Value:
         axis = len(shape) - 1 if isinstance(scale, tuple) else None
         codes = random_codes(self.rng, fmt, shape)
-        return self.graph.constant(f"c{len(self.graph.constants)}", QTensor(QType(shape, fmt, scale, zero, axis), codes))
+        return self.graph.constant(
+            f"c{len(self.graph.constants)}", QTensor(QType(shape, fmt, scale, zero, axis), codes)
+        )
 
     def add(self, op: object, *ins: Value) -> None:
         self.values.extend(self.graph.add_all(op, *ins))

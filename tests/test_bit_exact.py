@@ -50,7 +50,9 @@ def all_codes(fmt: Format) -> np.ndarray:
 
 def exact(fmt: Format, codes: np.ndarray) -> list[Fraction]:
     """What outsiders say the codes mean."""
-    return [Fraction(float(v)) for v in (codes if isinstance(fmt, IntFormat) else codes.view(ML[fmt]).astype(np.float64))]
+    return [
+        Fraction(float(v)) for v in (codes if isinstance(fmt, IntFormat) else codes.view(ML[fmt]).astype(np.float64))
+    ]
 
 
 def rounded(x: Fraction, rounding: str) -> int:
@@ -68,7 +70,13 @@ def rounded(x: Fraction, rounding: str) -> int:
 
 
 PAIRS = [
-    *[(INT8, INT8, INT32), (FP4_E2M1, FP4_E2M1, INT32), (INT4, INT4, INT32), (UINT8, INT8, INT32), (INT8, UINT8, INT32)],
+    *[
+        (INT8, INT8, INT32),
+        (FP4_E2M1, FP4_E2M1, INT32),
+        (INT4, INT4, INT32),
+        (UINT8, INT8, INT32),
+        (INT8, UINT8, INT32),
+    ],
     *[(INT8, FP4_E2M1, INT32), (FP8_E4M3, FP4_E2M1, INT32), (FP6_E3M2, FP6_E3M2, INT32), (INT4, FP8_E4M3, INT32)],
     *[(FP8_E4M3, FP8_E4M3, INT48), (INT8, FP8_E5M2, INT48)],
 ]
@@ -116,7 +124,9 @@ def check_contract(contract: Contract, formula, source: IntFormat = INT32, outs=
     x = contract_inputs(rng, source, near_ties(rng, contract.ratio))
     for out, zero_point in outs:
         g = contract_graph(contract, source, out, zero_point)
-        want = [[min(max(formula(int(v), c) + zero_point, out.min_int), out.max_int) for c, v in enumerate(r)] for r in x]
+        want = [
+            [min(max(formula(int(v), c) + zero_point, out.min_int), out.max_int) for c, v in enumerate(r)] for r in x
+        ]
         check_engines(g, {"x": x}, {"y": np.array(want, object)})
 
 
@@ -240,6 +250,22 @@ def test_int16_tables_on_all_65536_codes() -> None:
         s = sum(p <= c for p in points)
         want.append(min(max((slopes[s] * c + intercepts[s] + 256) >> 9, -32768), 32767))
     check_engines(g, {"x": codes}, {"y": np.array(want)})
+
+
+def test_pwl_constants_past_int32() -> None:
+    """Products, intercepts or breakpoints may pass int32 where the result does not."""
+    g = Graph("wide")
+    x = g.input("x", QType((BATCH,), INT16))
+    far = Pwl(
+        breakpoints=(-(1 << 40), 0, 1 << 33),
+        slopes=(0, 1 << 17, -(1 << 17), 5),
+        intercepts=(1, 1 << 32, 7, 0),
+        shift=18,
+    )
+    g.output(g.add(far, x, name="y"))
+    codes = np.arange(-(1 << 15), 1 << 15).astype(np.int16)
+    want = [((c << 17) + (1 << 32) if c < 0 else 7 - (c << 17)) + (1 << 17) >> 18 for c in codes.tolist()]
+    check_engines(g, {"x": codes}, {"y": np.clip(want, -128, 127)})
 
 
 def test_the_comparison_itself_can_fail() -> None:

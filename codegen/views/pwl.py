@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hwsim.ops import Pwl
+from hwsim.ranges import Interval
 
 from .c_view import CView, wide_type
 from .onnx_types import INT64
@@ -32,7 +33,9 @@ def c(v: CView) -> None:
     """Count breakpoints, then one multiply-add."""
     op = v.node.op
     assert isinstance(op, Pwl)
-    wide = wide_type(op.accumulator(v.graph.reach[v.node.ins[0].name]), v.reach(0))
+    x, slopes = v.graph.reach[v.node.ins[0].name], Interval(min(op.slopes), max(op.slopes))
+    constants = Interval(min((*op.breakpoints, *op.intercepts)), max((*op.breakpoints, *op.intercepts)))
+    wide = wide_type(op.accumulator(x), x, slopes, slopes.times(x), constants)
     v.fields |= {"x": v.load(0).integer("x", wide), "wide": wide, "count": len(op.breakpoints), "shift": op.shift}
     v.fields["breakpoints"] = v.table(op.breakpoints, "breakpoints") if op.breakpoints else ""
     v.fields["slopes"] = v.table(op.slopes, "slopes")

@@ -1,0 +1,155 @@
+"""The C text: strict with two compilers, clean under sanitizers, the same helpers as hwsim.quantize, reproducible."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codegen import emit_c, footprint
+from codegen.runners.c import SANITIZERS, STRICT, build, compile_and_run, compilers
+from hwsim.formats import FP4_E2M1, FP8_E4M3, INT4, INT8, INT16, INT32, UINT8
+from hwsim.graph import Graph
+from hwsim.ops import Add, MatMul
+from hwsim.qtensor import BATCH, QTensor, QType, quantize
+from hwsim.simulation import simulate
+from tests.backends import assert_equal
+from tests.random_graphs import random_graph
+
+FLAGS = {"gcc": (*STRICT, "-Wundef", "-Wcast-align"), "clang": (*STRICT, "-Wundef", "-Wcast-align")}
+
+
+def assert_same(graph: Graph, inputs: dict[str, np.ndarray], got: dict[str, np.ndarray], *, trace: bool) -> None:
+    want = simulate(graph, inputs, engine="numpy", trace=trace)
+    for v in graph.results(trace=trace):
+        assert_equal(got[v.name], want[v.name], v.name)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("level", ["-O0", "-O3"])
+def test_strict_with_both_compilers(compiler: str, level: str) -> None:
+    """Both builds of a dozen random graphs; `clang` may be the one inside `ziglang`."""
+    for seed in range(400, 406):
+        graph, inputs = random_graph(seed)
+        for trace in (False, True):
+            got = compile_and_run(graph, inputs, compilers()[compiler], (level, *FLAGS[compiler]), trace=trace)
+            assert_same(graph, inputs, got, trace=trace)
+
+
+def test_clean_under_sanitizers() -> None:
+    """Address and undefined-behaviour sanitizers, any report ends the program; both builds of 20 random graphs."""
+    for seed in range(500, 520):
+        graph, inputs = random_graph(seed)
+        for trace in (False, True):
+            got = compile_and_run(graph, inputs, compilers()["gcc"], ("-O1", *STRICT, *SANITIZERS), trace=trace)
+            assert_same(graph, inputs, got, trace=trace)
+
+
+def test_the_sanitizers_are_awake(tmp_path: Path) -> None:
+    (tmp_path / "bad.c").write_text(
+        "int main(int n, char **v) { (void)v; int a[2] = {0}; return a[n + 3] + (1 << (n + 40)); }"
+    )
+    command = [*compilers()["gcc"], *SANITIZERS, "-o", str(tmp_path / "bad"), str(tmp_path / "bad.c")]
+    subprocess.run(command, check=True)
+    assert subprocess.run([tmp_path / "bad"], capture_output=True).returncode != 0
+
+
+PORTS = [
+    QType((BATCH, 1), INT8, 0.037, 5),
+    QType((BATCH, 1), UINT8, 0.25, 3),
+    QType((BATCH, 1), INT16, 2.0**-9),
+    QType((BATCH, 1), INT4, 0.5, -1),
+    QType((BATCH, 1), FP4_E2M1, 0.75),
+    QType((BATCH, 1), FP8_E4M3, 0.11),
+]
+
+
+@pytest.mark.parametrize("t", PORTS, ids=lambda t: t.fmt.name)
+def test_quantize_and_dequantize_helpers_equal_hwsim(t: QType, tmp_path: Path) -> None:
+    """The header's helpers on ties, ends, negative zero, huge numbers and random reals."""
+    g = Graph("m")
+    x = g.input("x", t)
+    g.output(x)
+    rng = np.random.default_rng(0)
+    steps = np.arange(-300, 300) * 0.5 * float(t.lsb)
+    reals = np.concatenate([steps, rng.normal(size=3000) * 20, [0.0, -0.0, 1e30, -1e30, 1e-30, 3e38, -3e38]])
+    reals = reals.astype(np.float32)
+    (tmp_path / "use.c").write_text(
+        '#include <stdio.h>\n#include "m.h"\nint main(void) { float v; while (fread(&v, sizeof v, 1, stdin) == 1) {'
+        f" {np.dtype(t.fmt.dtype).name}_t q = m_quantize_x(v); float r = m_dequantize_x_2(q);"
+        " fwrite(&q, sizeof q, 1, stdout); fwrite(&r, sizeof r, 1, stdout); } return 0; }"
+    )
+    for name, text in emit_c(g).items():
+        (tmp_path / name).write_text(text)
+    sources = [str(tmp_path / f) for f in ("use.c", "m.c", "m_data.c")]
+    program = str(tmp_path / "use")
+    subprocess.run([*compilers()["gcc"], "-O2", *STRICT, *SANITIZERS, "-o", program, *sources], check=True)
+    out = subprocess.run([program], input=reals.tobytes(), capture_output=True, check=True).stdout
+    rows = np.frombuffer(out, np.dtype([("q", t.fmt.dtype), ("r", np.float32)]))
+    want = quantize(reals.astype(np.float64), t.fmt, scale=t.scale, zero_point=t.zero_point)
+    assert_equal(rows["q"], want.codes, "quantize")
+    assert (rows["r"] == want.dequantize().astype(np.float32)).all()
+
+
+def test_the_header_serves_cpp(tmp_path: Path) -> None:
+    graph, _ = random_graph(3)
+    for name, text in emit_c(graph).items():
+        (tmp_path / name).write_text(text)
+    header = next(n for n in emit_c(graph) if n.endswith(".h") and "_data" not in n and n != "hw_qmath.h")
+    (tmp_path / "use.cpp").write_text(f'#include "{header}"\nint main() {{ return 0; }}\n')
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror", "-c", "-o", "/dev/null", "use.cpp"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr == ""
+
+
+def test_plain_c99_and_nothing_else() -> None:
+    """No malloc, no libm, no float outside the onnx_float contract and the header's helpers."""
+    for seed in range(30):
+        graph, _ = random_graph(seed)
+        sources = {k: v for k, v in emit_c(graph).items() if not k.endswith(".h")}
+        text = "\n".join(sources.values())
+        assert not re.search(r"malloc|<math\.h>|<stdlib\.h>|printf", text)
+        floats = any(getattr(n.op, "contract", None) and n.op.contract.name == "onnx_float" for n in graph.nodes)
+        assert floats or not re.search(r"\b(float|double)\b", text)
+
+
+def test_same_graph_same_text() -> None:
+    assert emit_c(random_graph(11)[0]) == emit_c(random_graph(11)[0])
+
+
+def test_four_bit_weights_are_packed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {}
+    for fmt in (INT8, INT4, FP4_E2M1):
+        g = Graph("m")
+        x = g.input("x", QType((BATCH, 33), INT8))
+        g.output(g.add(MatMul(), x, g.constant("w", quantize(rng.normal(size=(33, 7)), fmt))))
+        sizes[fmt] = footprint(g).flash
+    assert sizes == {INT8: 231, INT4: 116, FP4_E2M1: 116 + 16}  # FP4 adds its grid of 16 small integers
+
+
+def test_outputs_that_are_inputs_constants_or_listed_twice() -> None:
+    g = Graph("m")
+    x = g.input("x", QType((3,), INT8))
+    c = g.constant("c", QTensor(QType((2,), INT32), np.array([7, -9], np.int32)))
+    y = g.add(Add(), x, x, name="y")
+    g.output(y, x, c, y)
+    codes = {"x": np.array([1, -128, 127], np.int8)}
+    for trace in (False, True):
+        got = compile_and_run(g, codes, compilers()["gcc"], STRICT, trace=trace)
+        assert_same(g, codes, got, trace=trace)
+
+
+def test_a_program_that_does_not_compile_says_so(tmp_path: Path) -> None:
+    graph, _ = random_graph(0)
+    with pytest.raises(RuntimeError, match="refused the generated C"):
+        build(graph, tmp_path, compilers()["gcc"], ("-std=c99", "-DINT32_MAX", "-Dint8_t=struct"), trace=False)
+
+
+def test_arena_is_what_the_text_declares() -> None:
+    graph, _ = random_graph(21)
+    text = next(t for n, t in emit_c(graph).items() if n.endswith(".c") and "_data" not in n)
+    declared = re.findall(r"static (\w+)_t \w+_arena_\w+\[(\d+)\]", text)
+    assert footprint(graph).arena == sum(np.dtype(t).itemsize * int(n) for t, n in declared)
