@@ -36,15 +36,17 @@ class _Text:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     functions: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
 
     def id(self, name: str) -> str:
         """The identifier that stands for a value in the text."""
         return self.ids.setdefault(name, f"v{len(self.ids)}")
 
-    def array(self, a: NDArray[Any]) -> str:
-        """Attach an array; its identifier."""
+    def array(self, a: NDArray[Any], owner: str) -> str:
+        """Attach an array that the maker of value `owner` reads; its identifier."""
         name = f"t{len(self.arrays)}"
         self.arrays[name] = a
+        self.owners[name] = next(n for n, i in self.ids.items() if i == owner)
         return name
 
     def node(
@@ -58,7 +60,7 @@ class _Text:
             f = {"name": kind if not same else f"{kind}_{same + 1}", "ins": formal, "body": body}
             f["outs"] = [f"y{i}" for i in range(len(outs))]
             self.functions[kind, body] = f
-        actual = [n for n in ins if n] + [self.array(a) for a in arrays]
+        actual = [n for n in ins if n] + [self.array(a, outs[0]) for a in arrays]
         self.nodes.append({"function": f["name"], "ins": actual, "outs": list(outs)})
 
 
@@ -180,7 +182,9 @@ def _rename(model: onnx.ModelProto, graph: Graph, text: _Text, outputs: dict[str
     """Identifiers -> the graph's own names, which may be any strings; what has none of its own gets a free one."""
     final = {text.ids[v.name]: v.name for v in graph.inputs} | outputs
     taken = set(final.values())
-    for i, name in [*((i, n.replace("\0", "::")) for n, i in text.ids.items()), *((i, i) for i in text.arrays)]:
+    tables = [(i, f"{owner}::{i}") for i, owner in text.owners.items()]
+    for i, name in [*((i, n) for n, i in text.ids.items()), *tables]:
+        name = name.replace("\0", "::")
         while i not in final and name in taken:
             name += "_"
         final.setdefault(i, name)

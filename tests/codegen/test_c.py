@@ -16,16 +16,16 @@ from hwsim.graph import Graph
 from hwsim.ops import Add, MatMul
 from hwsim.qtensor import BATCH, QTensor, QType, quantize
 from hwsim.simulation import simulate
-from tests.backends import assert_equal
+from tests.compare import assert_same
 from tests.random_graphs import random_graph
 
 FLAGS = {"gcc": (*STRICT, "-Wundef", "-Wcast-align"), "clang": (*STRICT, "-Wundef", "-Wcast-align")}
 
 
-def assert_same(graph: Graph, inputs: dict[str, np.ndarray], got: dict[str, np.ndarray], *, trace: bool) -> None:
+def assert_as_defined(graph: Graph, inputs: dict[str, np.ndarray], got: dict[str, np.ndarray], *, trace: bool) -> None:
     want = simulate(graph, inputs, engine="numpy", trace=trace)
     for v in graph.results(trace=trace):
-        assert_equal(got[v.name], want[v.name], v.name)
+        assert_same(want[v.name], got[v.name], what=v.name)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -36,7 +36,7 @@ def test_strict_with_both_compilers(compiler: str, level: str) -> None:
         graph, inputs = random_graph(seed)
         for trace in (False, True):
             got = compile_and_run(graph, inputs, compilers()[compiler], (level, *FLAGS[compiler]), trace=trace)
-            assert_same(graph, inputs, got, trace=trace)
+            assert_as_defined(graph, inputs, got, trace=trace)
 
 
 def test_clean_under_sanitizers() -> None:
@@ -45,7 +45,7 @@ def test_clean_under_sanitizers() -> None:
         graph, inputs = random_graph(seed)
         for trace in (False, True):
             got = compile_and_run(graph, inputs, compilers()["gcc"], ("-O1", *STRICT, *SANITIZERS), trace=trace)
-            assert_same(graph, inputs, got, trace=trace)
+            assert_as_defined(graph, inputs, got, trace=trace)
 
 
 def test_the_sanitizers_are_awake(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_quantize_and_dequantize_helpers_equal_hwsim(t: QType, tmp_path: Path) -
     out = subprocess.run([program], input=reals.tobytes(), capture_output=True, check=True).stdout
     rows = np.frombuffer(out, np.dtype([("q", t.fmt.dtype), ("r", np.float32)]))
     want = quantize(reals.astype(np.float64), t.fmt, scale=t.scale, zero_point=t.zero_point)
-    assert_equal(rows["q"], want.codes, "quantize")
+    assert_same(want.codes, rows["q"], reals, what="quantize")
     assert (rows["r"] == want.dequantize().astype(np.float32)).all()
 
 
@@ -139,7 +139,7 @@ def test_outputs_that_are_inputs_constants_or_listed_twice() -> None:
     codes = {"x": np.array([1, -128, 127], np.int8)}
     for trace in (False, True):
         got = compile_and_run(g, codes, compilers()["gcc"], STRICT, trace=trace)
-        assert_same(g, codes, got, trace=trace)
+        assert_as_defined(g, codes, got, trace=trace)
 
 
 def test_a_program_that_does_not_compile_says_so(tmp_path: Path) -> None:

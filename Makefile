@@ -1,0 +1,41 @@
+# make demo      install what the example needs into .venv, then: hwsim build -o build/
+# make test      install what the tests need into .venv, then the whole test suite
+# make evidence  measure again every figure in the README that is too long for the tests
+# make deps-ci   Debian packages that tests use (in CI nothing is skipped)
+
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -c constraints.txt
+JOBS ?= 2
+
+.PHONY: demo test evidence lint deps-ci clean
+
+demo: .venv/.codegen
+	.venv/bin/hwsim build -o build/
+
+test: .venv/.test
+	.venv/bin/python -m pytest -n $(JOBS)
+
+evidence: .venv/.test
+	.venv/bin/python -m algos.evaluation --write docs/evidence/mlp.json
+
+lint: .venv/.test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "hwsim needs Python 3.11 or newer; set PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 2; }
+
+# One stamp an extra; newer pyproject.toml or constraints.txt install again.
+.venv/.codegen .venv/.test: .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing hwsim[$*] into .venv ..."
+	@$(PIP) -e '.[$*]'
+	@touch $@
+
+deps-ci:
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev dataset-fashion-mnist
+
+clean:
+	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache *.egg-info
