@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper, parser
 
 from hwsim import __version__
 from hwsim.formats import FloatFormat
@@ -24,6 +22,9 @@ from .render import render
 from .views import VIEWS
 from .views.onnx_types import INT64, Kind, carrier
 from .views.onnx_view import OnnxView
+
+if TYPE_CHECKING:
+    import onnx
 
 OPSET = 18
 
@@ -78,6 +79,8 @@ def emit_onnx(graph: Graph, *, io: str = "codes", trace: bool = False) -> onnx.M
     """
     if io not in ("codes", "float"):
         raise ValueError(f"io {io!r} is unknown: use 'codes' or 'float'")
+    import onnx  # Why here: everything but this function works without onnx
+
     text = _Text()
     quantized = {v.name: v.name for v in graph.inputs}
     if io == "float":
@@ -146,6 +149,8 @@ def _dequantize(t: QType) -> tuple[dict[str, Any], list[NDArray[Any]]]:
 
 def _parse(graph: Graph, text: _Text, io: str, outputs: list[tuple[str, str, QType]]) -> onnx.ModelProto:
     """Parse the text, then put the real names and the arrays in."""
+    from onnx import numpy_helper, parser
+
     kinds = {name: _kind(graph, io, t) for _, name, t in outputs} | {
         v.name: _kind(graph, io, v.type) for v in graph.inputs
     }

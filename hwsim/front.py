@@ -22,8 +22,9 @@ Floats = NDArray[np.float32]
 
 
 def _linear(attrs: Mapping[str, Any], x: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
-    y = x @ weight.T
-    return y if bias is None else y + bias
+    # Why float64: float32 sums depend on the BLAS and its threads, and ranges decide the bytes of a .qg
+    y = x.astype(np.float64) @ weight.T.astype(np.float64)
+    return (y if bias is None else y + bias).astype(np.float32)
 
 
 FRONT_OPS: dict[str, Callable[..., Floats]] = {

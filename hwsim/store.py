@@ -104,6 +104,8 @@ def loads(data: bytes) -> Graph:
 
 
 def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
+    if not isinstance(document["name"], str) or not isinstance(document["recipe"], dict):
+        raise ValueError("name must be a string and recipe a table")
     g = Graph(document["name"], recipe=document["recipe"])
     values = {d["name"]: g.input(d["name"], _type(d)) for d in document["inputs"]}
     for d in document["constants"]:

@@ -16,13 +16,14 @@ CORE = {"numpy", "hwsim"}
 MAY_IMPORT = {  # longest matching prefix counts; `lazy` modules only inside functions
     "hwsim": CORE,
     "hwsim/jit.py": CORE | {"numba"},
-    "codegen": CORE | {"codegen", "jinja2", "onnx"},
+    "codegen": CORE | {"codegen", "jinja2"},
     "algos": CORE | {"algos", "torch", "deap", "tqdm"},
 }
 LAZY = {
     "hwsim/reports": {"jinja2", "matplotlib"},
     "hwsim/app": {"codegen", "algos", "tqdm", "onnx", "onnxruntime", "torch", "numba", "jinja2"},
-    "codegen/runners": {"onnxruntime", "ziglang"},
+    "codegen": {"onnx"},
+    "codegen/runners": {"onnx", "onnxruntime", "ziglang"},
     "algos": {"torch", "tqdm"},
 }
 SOURCES = [p for room in ("hwsim", "codegen", "algos") for p in sorted((ROOT / room).rglob("*.py"))]

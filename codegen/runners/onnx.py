@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import onnx
 from numpy.typing import NDArray
 
 from hwsim.formats import Codes
@@ -47,6 +46,7 @@ def run_ort(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[t
 
 def run_reference(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[tuple[str, dict[str, Codes]]]:
     """The executable specification of ONNX."""
+    import onnx
     from onnx.reference import ReferenceEvaluator
 
     model = emit_onnx(graph, trace=trace)

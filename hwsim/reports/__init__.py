@@ -1,1 +1,25 @@
-"""Package."""
+"""Reports: what a graph is, what it costs, how far it is from float, as plain data, text and one HTML page."""
+
+from __future__ import annotations
+
+from .fidelity import Comparison, Fidelity, compare
+from .html import render_html
+from .layers import Layer, layer_rows, total_macs, total_parameters
+from .report import build_report, dumps_report
+from .text import layer_table, summary, text_table
+
+__all__ = [
+    "Comparison",
+    "Fidelity",
+    "Layer",
+    "build_report",
+    "compare",
+    "dumps_report",
+    "layer_rows",
+    "layer_table",
+    "render_html",
+    "summary",
+    "text_table",
+    "total_macs",
+    "total_parameters",
+]

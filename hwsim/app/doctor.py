@@ -1,0 +1,77 @@
+"""``hwsim doctor``: what is installed, and what each piece enables."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ..reports.text import text_table
+from .errors import EXTRAS
+
+PACKAGES = {
+    "numpy": "the definition of every op",
+    "numba": "fast simulation, verify --against numba",
+    "jinja2": "emit c, emit onnx, report.html",
+    "tqdm": "progress bars",
+    "onnx": "emit onnx, verify --against onnx_reference",
+    "onnxruntime": "verify --against ort",
+    "torch": "build package.module:function, train",
+    "deap": "genetic table fits",
+}
+COMPILERS = ("cc", "gcc", "clang")
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "doctor",
+        help="what is installed and what it enables",
+        description="List packages and C compilers found, and what each enables.",
+        epilog="example:\n  hwsim doctor",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    from .. import __version__
+
+    print(f"hwsim {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    rows = [[name, found(name) or missing(name), enables] for name, enables in PACKAGES.items()]
+    print(text_table(("package", "version", "enables"), rows), end="\n\n")
+    tools = [[name, compiler(name) or "not found", "verify --against c"] for name in COMPILERS]
+    tools.append(["zig cc", found("ziglang") or "not found (pip install ziglang)", "clang without installing clang"])
+    print(text_table(("compiler", "version", "enables"), tools))
+    return 0
+
+
+def found(package: str) -> str:
+    """Version of an installed package, or nothing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def missing(package: str) -> str:
+    """How to get a package."""
+    return (
+        f"missing: pip install 'hwsim[{EXTRAS[package]}]'" if package in EXTRAS else f"missing: pip install {package}"
+    )
+
+
+def compiler(name: str) -> str:
+    """First line of what a compiler says of itself, or nothing."""
+    path = shutil.which(name)
+    if path is None:
+        return ""
+    try:
+        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return f"does not run: {e}"
+    return told.partition("\n")[0] or "says nothing of its version"

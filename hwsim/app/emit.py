@@ -1,0 +1,72 @@
+"""``hwsim emit c|onnx``: a graph written down as C or as ONNX."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..store import load, write_atomically
+from .folder import check_file, check_folder, place, write_folder
+
+EXAMPLES = """examples:
+  hwsim emit c build/model.qg -o firmware/
+  hwsim emit onnx build/model.qg -o model.onnx
+  hwsim emit onnx build/model.qg -o model.onnx --io float"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command and its two targets."""
+    p = commands.add_parser(
+        "emit",
+        help="write a graph as C or ONNX",
+        description="Write a graph as plain C99 or as an ONNX model; both compute the same bits as the simulator.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    targets = p.add_subparsers(metavar="c|onnx", required=True, parser_class=type(p))
+    c = targets.add_parser("c", help="C files into a folder", description="Write plain C99 into a folder.")
+    c.add_argument("model", metavar="model.qg")
+    c.add_argument("-o", "--output", type=place, metavar="DIR", required=True)
+    c.add_argument("--target", default="generic", help="target profile (default: generic)")
+    c.set_defaults(run=run_c)
+    onnx = targets.add_parser("onnx", help="an ONNX model", description="Write an ONNX model.")
+    onnx.add_argument("model", metavar="model.qg")
+    onnx.add_argument("-o", "--output", type=place, metavar="model.onnx", required=True)
+    onnx.add_argument("--io", default="codes", help="inputs and outputs as codes or as float (default: codes)")
+    onnx.set_defaults(run=run_onnx)
+
+
+def run_c(args: argparse.Namespace) -> int:
+    """Write the C files."""
+    folder: Path = args.output
+    check_folder(folder)
+    files = c_files(load(args.model), args.target)
+    write_folder(folder, files)
+    print(f"{', '.join(files)} written to {folder}")
+    return 0
+
+
+def run_onnx(args: argparse.Namespace) -> int:
+    """Write the ONNX model."""
+    path: Path = args.output
+    check_file(path)
+    data = onnx_bytes(load(args.model), args.io)
+    write_atomically(path, data)
+    print(f"{path} written, {len(data):,} bytes")
+    return 0
+
+
+def c_files(graph: Any, target: str = "generic") -> dict[str, bytes]:
+    """Name and bytes of every C file."""
+    from codegen import emit_c
+
+    return {name: text.encode() for name, text in emit_c(graph, target=target).items()}
+
+
+def onnx_bytes(graph: Any, io: str = "codes") -> bytes:
+    """The bytes of the ONNX model, the same for the same graph."""
+    from codegen import emit_onnx
+
+    data: bytes = emit_onnx(graph, io=io).SerializeToString(deterministic=True)
+    return data

@@ -1,0 +1,29 @@
+"""The option ``--against``: which engines a graph is checked on."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_against(parser: argparse.ArgumentParser) -> None:
+    """Add the option."""
+    parser.add_argument(
+        "--against",
+        metavar="ENGINES",
+        help="engines to compare with the numpy definition, comma separated: numba,c,ort,onnx_reference (default: all)",
+    )
+
+
+def engines(args: argparse.Namespace) -> tuple[str, ...]:
+    """The engines asked for, each once; ValueError for unknown ones."""
+    from codegen.checks import AGAINST
+    from codegen.runners import RUNNERS
+
+    if args.against is None:
+        return AGAINST
+    asked = tuple(dict.fromkeys(part.strip() for part in args.against.split(",") if part.strip()))
+    if not asked:
+        raise ValueError(f"--against names no engine: use {', '.join(RUNNERS)}")
+    if unknown := [a for a in asked if a not in RUNNERS]:
+        raise ValueError(f"--against {','.join(unknown)}: unknown engine; use {', '.join(RUNNERS)}")
+    return asked

@@ -1,0 +1,168 @@
+"""MODEL of `hwsim build` -> a Job: the integer graph, what it was made from, and what to check it on."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibration import calibrate
+from ..front import FrontGraph, load_front
+from ..graph import Graph
+from ..lowering import lower
+from ..store import load
+from .data import Arrays, first_samples, load_labels, load_npz, load_reals, random_codes
+from .errors import EXTRAS
+from .settings import given, recipe_of
+
+EXAMPLE = "mlp"
+READABLE = "no MODEL or mlp (the shipped example), file.qg, package.module:function (torch)"
+PLANNED = (".onnx", ".tflite", ".pt2", ".pt", ".pth")
+CALIBRATION_BATCH = 256  # samples at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What `build` works on.
+
+    Args:
+        graph: the integer graph.
+        front: the float model, where there is one.
+        inputs: codes or reals to check on.
+        labels: the right classes, where known.
+        source: where the model comes from, without folders.
+        data: what it is checked on, in words.
+    """
+
+    graph: Graph
+    front: FrontGraph | None
+    inputs: Arrays
+    labels: NDArray[Any] | None
+    source: str
+    data: str
+
+
+def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
+    """The function that makes the job which the command line asks for; ValueError for models that none can read."""
+    model = args.model or EXAMPLE
+    if model == EXAMPLE:
+        return example_job
+    if model.lower().endswith(PLANNED):
+        raise ValueError(f"{model}: {Path(model).suffix} models are not supported yet; build takes {READABLE}")
+    if model.lower().endswith(".qg"):
+        return graph_job
+    if ":" not in model:
+        raise ValueError(f"{model}: is no model that build knows; it takes {READABLE}")
+    if not args.calibrate:
+        raise ValueError(f"{model}: a torch model needs --calibrate data.npz (keys are input names)")
+    return torch_job
+
+
+def example_job(args: argparse.Namespace) -> Job:
+    """The shipped network on the shipped Fashion-MNIST images, or on the user's own data."""
+    shipped = files(__package__) / "examples"
+    with as_file(shipped / "mlp.front.npz") as path:
+        front = load_front(path)
+    source = "shipped example mlp (784-128-64-10, Fashion-MNIST)"
+    if args.calibrate:
+        return float_job(args, front, load_reals(args.calibrate), source)
+    with as_file(shipped / "fashion_mnist.npz") as path:
+        images = load_npz(str(path))
+    (name,) = front.inputs
+    seen, test = ({name: images[key].astype(np.float32) / np.float32(255)} for key in ("calibration", "images"))
+    graph = quantized(front, seen, args)
+    inputs, labels = first_samples(test, graph, args.samples), images["labels"]
+    n = len(inputs[name])
+    words = f"{n} test images of Fashion-MNIST; calibrated on {len(seen[name])} training images"
+    return Job(graph=graph, front=front, inputs=inputs, labels=labels_of(args, labels, n), source=source, data=words)
+
+
+def torch_job(args: argparse.Namespace) -> Job:
+    """A torch model of the user's, on data of the user's."""
+    data = load_reals(args.calibrate)
+    from algos.export import export
+
+    front = export(torch_module(args.model), {name: x[:2].astype(np.float32) for name, x in data.items()})
+    return float_job(args, front, data, args.model)
+
+
+def float_job(args: argparse.Namespace, front: FrontGraph, data: Arrays, source: str) -> Job:
+    """Calibrate on `data`, check on (the first of) the same data."""
+    graph = quantized(front, data, args)
+    inputs = first_samples(data, graph, args.samples)
+    n, total = (len(next(iter(d.values()))) for d in (inputs, data))
+    words = f"{n} samples of {Path(args.calibrate).name}; calibrated on all {total} of them"
+    return Job(graph=graph, front=front, inputs=inputs, labels=labels_of(args, None, n), source=source, data=words)
+
+
+def graph_job(args: argparse.Namespace) -> Job:
+    """A graph that is quantized already."""
+    if settings := [f"--{flag}" for flag in ("recipe" if args.recipe else "", *given(args)) if flag]:
+        raise ValueError(f"{args.model}: is quantized already, so {', '.join(settings)} cannot apply")
+    graph, source = load(args.model), Path(args.model).name
+    if args.calibrate:
+        inputs = first_samples(load_npz(args.calibrate), graph, args.samples)
+        words = f"samples of {Path(args.calibrate).name}"
+    else:
+        inputs = random_codes(graph, 64 if args.samples is None else args.samples, args.seed)
+        words = f"random codes, seed {args.seed}"
+    n = max((len(inputs[v.name]) for v in graph.inputs if v.type.batched and v.name in inputs), default=1)
+    labels = labels_of(args, None, n)
+    return Job(graph=graph, front=None, inputs=inputs, labels=labels, source=source, data=words)
+
+
+def quantized(front: FrontGraph, data: Mapping[str, NDArray[Any]], args: argparse.Namespace) -> Graph:
+    """Calibrate and lower."""
+    total, recipe = len(next(iter(data.values()))), recipe_of(args)
+    starts = range(0, total, CALIBRATION_BATCH)
+    parts = [{name: x[i : i + CALIBRATION_BATCH] for name, x in data.items()} for i in starts]
+    return lower(front, calibrate(front, parts, recipe), recipe)
+
+
+def labels_of(args: argparse.Namespace, shipped: NDArray[Any] | None, samples: int) -> NDArray[Any] | None:
+    """The first `samples` labels, the user's before the shipped ones; ValueError where they are too few."""
+    labels = load_labels(args.labels) if args.labels else shipped
+    if labels is not None and len(labels) < samples:
+        raise ValueError(f"{args.labels}: {len(labels)} labels for {samples} samples")
+    return None if labels is None else labels[:samples]
+
+
+def torch_module(spec: str) -> Any:
+    """What ``package.module:function`` names: a torch module, or a function without arguments that returns one."""
+    from algos.frameworks import nn
+
+    (module, _, name), here = spec.partition(":"), os.getcwd()
+    sys.path.insert(0, here)  # as `python -m` does: the user's file is usually right here
+    try:
+        made: Any = importlib.import_module(module)
+        for part in name.split("."):
+            made = getattr(made, part)
+        model = made if isinstance(made, nn.Module) else made()
+    except ModuleNotFoundError as e:
+        if e.name in EXTRAS:
+            raise
+        raise ValueError(f"{spec}: no module {e.name!r} in this folder or among the installed packages") from None
+    except (Exception, SystemExit) as e:  # anything can happen in the user's code; name the line
+        raise ValueError(f"{spec}: {type(e).__name__}: {e}{last_line(e)}") from e
+    finally:
+        sys.path.remove(here)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{spec}: gives a {type(model).__name__}, must be or return a torch.nn.Module")
+    return model
+
+
+def last_line(error: BaseException) -> str:
+    """`` at file.py:12`` where the user's code raised; nothing where it was ours or the import system's."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
+    own = [f for f in frames if not f.filename.startswith("<") and Path(f.filename).parent.name != "importlib"]
+    return f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

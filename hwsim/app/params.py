@@ -1,0 +1,179 @@
+"""``hwsim params``: multiplier, shift and offsets of a ratio or of scales, for every contract and both conventions.
+
+    ours                  y = round(x * multiplier >> shift)               right-positive shift
+    TFLite, CMSIS-NN      y = x * multiplier * 2**(shift - 31)             Q31 multiplier, left-positive shift
+
+Source: TFLite's QuantizeMultiplier and CalculateActivationRange; CMSIS-NN's cmsis_nn_fc_params.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+
+from ..contracts import CONTRACTS, Contract, Dyadic16, OnnxFloat, Pow2
+from ..formats import IntFormat, format_named
+from ..reports.text import text_table
+from ..rounding import check_rounding
+
+EXAMPLES = """examples:
+  hwsim params 0.0123
+  hwsim params --input-scale 0.0078125 --weight-scale 0.004 --output-scale 0.05
+  hwsim params --input-scale 0.05 --weight-scale 0.01 0.02 0.03 --output-scale 0.1 \\
+      --input-zero-point -128 --output-zero-point 4 --activation relu
+
+In a real layer ratio = input_scale * weight_scale / output_scale, one a channel where weights are per channel.
+.tflite and .onnx files keep scales as float32: add --float32 to round what you type to that first."""
+COLUMNS = ("contract", "channel", "multiplier", "shift right", "Q31 multiplier", "shift left", "ratio applied", "error")
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "params",
+        help="multiplier, shift and offsets from scales",
+        description="Requantization constants of every contract, in this project's and in TFLite / CMSIS-NN's form.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("ratio", metavar="RATIO", type=float, nargs="*", help="input lsb / output lsb, one or one a channel")
+    p.add_argument("--input-scale", type=float, metavar="X")
+    p.add_argument("--weight-scale", type=float, metavar="W", nargs="+", help="one, or one a channel")
+    p.add_argument("--output-scale", type=float, metavar="Y")
+    p.add_argument("--input-zero-point", type=int, default=0, metavar="ZX")
+    p.add_argument("--output-zero-point", type=int, default=0, metavar="ZY")
+    p.add_argument("--activation", choices=("none", "relu", "relu6"), default="none", help="clamp of the output")
+    p.add_argument("--format", default="int8", help="of the output (default: int8)")
+    p.add_argument("--rounding", default="half_up", help="of dyadic16 and pow2 (default: half_up)")
+    p.add_argument("--float32", action="store_true", help="round the scales to float32 first, as files keep them")
+    p.add_argument("--json", action="store_true", help="print JSON")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    check_rounding(args.rounding)
+    ratios = ratios_of(args)
+    rows = [row for c in CONTRACTS for row in contract_rows(c, ratios, args.rounding)]
+    offsets = offsets_of(args)
+    if args.json:
+        print(json.dumps({"ratios": ratios, "contracts": rows, **offsets}, indent=1, allow_nan=False))
+        return 0
+    print(f"ratio  {', '.join(f'{r!r}' for r in ratios)}\n")
+    print(text_table(COLUMNS, [cells(r) for r in rows], right=COLUMNS[1:]))
+    print("".join(f"\n{reason}" for reason in dict.fromkeys(r["reason"] for r in rows if "reason" in r)))
+    print("\nours: y = round(x * multiplier >> shift right); TFLite, CMSIS-NN: y = x * Q31 * 2**(shift left - 31)")
+    print(f"dyadic16, pow2: rounding {args.rounding}; tfl_single and tflm_double differ in their rounding alone\n")
+    print("\n".join(f"{key:<22}{value:>6}" for key, value in offsets.items()))
+    print(f"\n{cmsis(ratios, offsets)}")
+    return 0
+
+
+def ratios_of(args: argparse.Namespace) -> list[float]:
+    """The ratios given, or made of the scales; ValueError unless exactly one of the two, all finite and > 0."""
+    scales = (args.input_scale, args.weight_scale, args.output_scale)
+    if bool(args.ratio) == any(s is not None for s in scales) or (not args.ratio and None in scales):
+        raise ValueError("params: give RATIO, or all of --input-scale, --weight-scale and --output-scale")
+    numbers = [stored(n, args.float32) for n in (*args.ratio, *(args.weight_scale or ()))]
+    ends = [stored(s, args.float32) for s in (args.input_scale, args.output_scale) if s is not None]
+    for n in (*numbers, *ends):
+        if not (np.isfinite(n) and n > 0):
+            raise ValueError(f"params: {n!r} must be finite and > 0")
+    return numbers if args.ratio else [ends[0] * n / ends[1] for n in numbers]
+
+
+def stored(scale: float, float32: bool) -> float:
+    """The scale as a file with float32 scales keeps it, if asked for."""
+    return float(np.float32(scale)) if float32 else scale
+
+
+def contract_rows(contract: type[Contract], ratios: list[float], rounding: str) -> list[dict[str, Any]]:
+    """One row a ratio; where a contract cannot apply it, the row says why."""
+    rows = []
+    for channel, ratio in enumerate(ratios):
+        try:
+            made = contract.of(ratio, rounding)
+        except ValueError as e:
+            rows.append({"contract": contract.name, "channel": channel, "reason": str(e)})
+            continue
+        applied = float(made.ratio[0])
+        rows.append(
+            {
+                "contract": contract.name,
+                "channel": channel,
+                **constants(made),
+                "ratio": applied,
+                "relative_error": applied / ratio - 1,
+            }
+        )
+    return rows
+
+
+def constants(made: Any) -> dict[str, Any]:
+    """Multiplier and right shift, and the same number as Q31 multiplier and left shift."""
+    if isinstance(made, OnnxFloat):
+        return {"scale_float32": made.scale[0]}
+    shift = made.shift[0]
+    if isinstance(made, Pow2):
+        return {"multiplier": 1, "shift_right": shift, "q31": 1 << 30, "shift_left": 1 - shift}
+    m = made.multiplier[0]
+    if isinstance(made, Dyadic16):
+        return {"multiplier": m, "shift_right": shift, "q31": m << 15, "shift_left": 16 - shift}
+    return {"multiplier": m, "shift_right": 31 - shift, "q31": m, "shift_left": shift}
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One line of the table."""
+    start = [row["contract"], str(row["channel"])]
+    if "reason" in row:
+        return [*start, *["-"] * 6]
+    end = [f"{row['ratio']:.12g}", f"{row['relative_error']:+.2e}" if row["relative_error"] else "exact"]
+    if "scale_float32" in row:
+        return [*start, "float32", "-", "-", "-", *end]
+    return [*start, *(str(row[k]) for k in ("multiplier", "shift_right", "q31", "shift_left")), *end]
+
+
+def offsets_of(args: argparse.Namespace) -> dict[str, int]:
+    """Offsets from zero points (the input's sign flips), and the clamp of the activation in output codes."""
+    fmt, zero = format_named(args.format), args.output_zero_point
+    if not isinstance(fmt, IntFormat) or not fmt.min_int <= zero <= fmt.max_int:
+        raise ValueError(f"params: output zero point {zero} is no code of {args.format}; use an integer format")
+    low, high = fmt.min_int, fmt.max_int
+    if args.activation != "none":
+        low = zero
+    if args.activation == "relu6":
+        if args.output_scale is None:
+            raise ValueError("params: --activation relu6 needs --output-scale")
+        six = np.floor(6 / stored(args.output_scale, args.float32) + 0.5)
+        high = int(min(high, zero + six))
+    return {
+        "input_offset": -args.input_zero_point,
+        "output_offset": zero,
+        "activation_min": low,
+        "activation_max": high,
+    }
+
+
+def cmsis(ratios: list[float], offsets: dict[str, int]) -> str:
+    """The constants as CMSIS-NN initializers, ready to paste."""
+    from ..contracts import quantize_multiplier
+
+    try:
+        multipliers, shifts = quantize_multiplier(ratios)
+    except ValueError as e:
+        return f"no CMSIS-NN parameters: {e}"
+    fc = ", ".join(f".{k} = {offsets[k]}" for k in ("input_offset", "output_offset"))
+    clamp = f".activation = {{ .min = {offsets['activation_min']}, .max = {offsets['activation_max']} }}"
+    params = f"cmsis_nn_fc_params fc_params = {{ {fc}, {clamp} }};"
+    if len(ratios) == 1:
+        quant = f".multiplier = {multipliers[0]}, .shift = {shifts[0]}"
+        return f"{params}\ncmsis_nn_per_tensor_quant_params quant_params = {{ {quant} }};"
+    arrays = [
+        f"int32_t {name}[{len(ratios)}] = {{ {', '.join(map(str, numbers))} }};"
+        for name, numbers in (("multipliers", multipliers), ("shifts", shifts))
+    ]
+    quant = ".multiplier = multipliers, .shift = shifts"
+    return "\n".join([params, *arrays, f"cmsis_nn_per_channel_quant_params quant_params = {{ {quant} }};"])

@@ -1,0 +1,35 @@
+"""The options that say how a float model is quantized."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..recipe import Recipe
+
+FLAGS = {
+    "weights": "format of weights, such as int8 or int4",
+    "activations": "format of activations, such as int8 or int16",
+    "contract": "requantization contract: dyadic16, pow2, tfl_single, tflm_double, onnx_float",
+    "rounding": "of dyadic16 and pow2: half_up, half_even, half_away, floor, toward_zero",
+    "observer": "calibration rule: minmax, percentile",
+}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add ``--recipe`` and a flag for each plain setting."""
+    group = parser.add_argument_group("quantization (flags win over the recipe)")
+    group.add_argument("--recipe", metavar="R.TOML", help="settings as TOML, with overrides per layer")
+    for flag, text in FLAGS.items():
+        group.add_argument(f"--{flag}", metavar="NAME", help=text)
+
+
+def given(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were used."""
+    return {flag: getattr(args, flag) for flag in FLAGS if getattr(args, flag) is not None}
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe file, or the default, with the flags on top."""
+    recipe = Recipe.from_toml(args.recipe) if args.recipe else Recipe()
+    return Recipe.from_dict({**recipe.to_dict(), **given(args)})

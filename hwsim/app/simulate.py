@@ -1,0 +1,49 @@
+"""``hwsim simulate``: inputs.npz through a graph to outputs.npz."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..simulation import ENGINES
+from ..simulation import simulate as run_graph
+from ..store import load, write_atomically
+from .data import dump_npz, load_npz
+from .folder import check_file, place
+
+EXAMPLES = """examples:
+  hwsim simulate build/model.qg inputs.npz -o outputs.npz
+  hwsim simulate build/model.qg inputs.npz -o trace.npz --trace --engine numpy
+
+The keys of inputs.npz are the names of the inputs, first axes are samples. Integer arrays are codes, float arrays are
+reals and are quantized with the input's type. The results are codes."""
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "simulate",
+        help="run a graph on inputs",
+        description="Run a graph on inputs and write the codes of its outputs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("model", metavar="model.qg")
+    p.add_argument("inputs", metavar="inputs.npz")
+    p.add_argument("-o", "--output", type=place, metavar="outputs.npz", required=True)
+    p.add_argument("--engine", default="numba", help=f"{' or '.join(ENGINES)}, the same bits (default: numba)")
+    p.add_argument("--trace", action="store_true", help="write every value, not the outputs alone")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    path: Path = args.output
+    check_file(path)
+    graph, inputs = load(args.model), load_npz(args.inputs)
+    codes = run_graph(graph, inputs, engine=args.engine, trace=args.trace)
+    write_atomically(path, dump_npz(codes))
+    n = len(codes)
+    print(f"{n} value{'s' * (n != 1)} written to {path}")
+    return 0

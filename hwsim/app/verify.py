@@ -1,0 +1,51 @@
+"""``hwsim verify``: is every engine equal to the definition, bit for bit?"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..store import load
+from .data import first_samples, load_npz, random_codes
+from .engines import add_against, engines
+from .progress import steps
+
+EXAMPLES = """examples:
+  hwsim verify build/model.qg                                   64 samples of random codes, all engines
+  hwsim verify build/model.qg inputs.npz --against c,ort
+  hwsim verify build/model.qg --samples 1000 --seed 7"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "verify",
+        help="compare engines bit for bit",
+        description="Run a graph on several engines and compare every code with the numpy definition.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("model", metavar="model.qg")
+    p.add_argument("inputs", metavar="inputs.npz", nargs="?", help="codes or reals; without it, seeded random codes")
+    add_against(p)
+    p.add_argument("--samples", type=int, help="samples to compare (default: 64 random ones, or all of inputs.npz)")
+    p.add_argument("--seed", type=int, default=0, help="of the random codes (default: 0)")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    from codegen import verify
+
+    graph, against = load(args.model), engines(args)
+    if args.inputs:
+        inputs, what = first_samples(load_npz(args.inputs), graph, args.samples), args.inputs
+    else:
+        samples = 64 if args.samples is None else args.samples
+        inputs, what = random_codes(graph, samples, args.seed), f"random codes, seed {args.seed}"
+    with steps(2 * len(against), quiet=args.quiet) as step:
+        report = verify(graph, inputs, against, progress=step)
+    print(report)
+    print(f"{'equal' if report.ok else 'MISMATCH'}: {report.samples} samples of {what}")
+    return 0 if report.ok else 1

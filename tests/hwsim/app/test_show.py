@@ -1,0 +1,48 @@
+import json
+import sys
+
+from hwsim import save
+
+from ..reports.networks import HOSTILE, lowered, small_front
+
+
+def test_table_and_totals(hwsim, graph_file):
+    status, out, err = hwsim("show", graph_file)
+    assert (status, err) == (0, "")
+    assert "scores.acc" in out
+    assert "MACs        45 a sample" in out
+    assert "flash" in out
+
+
+def test_json(hwsim, graph_file):
+    document = json.loads(hwsim("show", graph_file, "--json").out)
+    assert document["totals"]["macs"] == 45
+    assert document["layers"][2]["bits_needed"] <= document["layers"][2]["bits_declared"] == 32
+    assert document["model"]["inputs"][0]["shape"] == ["N", 2, 3]
+    assert document["recipe"]["weights"] == "int8"
+
+
+def test_hostile_names_keep_to_their_cells(hwsim, tmp_path):
+    save(lowered(small_front(HOSTILE, HOSTILE)), tmp_path / "h.qg")
+    status, out, _ = hwsim("show", tmp_path / "h.qg")
+    assert status == 0
+    assert "\x1b" not in out
+    assert max(map(len, out.splitlines())) < 300
+    assert json.loads(hwsim("show", tmp_path / "h.qg", "--json").out)["model"]["name"] == HOSTILE
+
+
+def test_where_there_is_no_c_it_says_why(hwsim, graph_file, monkeypatch):
+    def no(graph):
+        raise ValueError("no template")
+
+    monkeypatch.setattr("codegen.footprint", no)
+    status, out, _ = hwsim("show", graph_file)
+    assert status == 0
+    assert "no C, so no memory: no template" in out
+
+
+def test_it_needs_no_package_beyond_the_core(hwsim, graph_file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "codegen", None)
+    status, out, _ = hwsim("show", graph_file)
+    assert status == 0
+    assert "no C, so no memory" in out
