@@ -1,1 +1,1 @@
-"""Package."""
+"""Networks that `algos.training` trains; importing one needs torch."""

@@ -1,0 +1,203 @@
+"""nn.Module -> front graph, through undecomposed ``torch.export``.
+
+A new operation is one entry in `algos.torch_ops.OPS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hwsim.front import FrontGraph, FrontNode
+
+from .frameworks import nn, torch
+from .torch_ops import CONSTANTS, HINTS, OPS, SUPPORTED, Call, Refused, operands, shape_of
+from .tracing import trace, where
+
+Kind = torch.export.graph_signature.InputKind
+OutputKind = torch.export.graph_signature.OutputKind
+STORED = (Kind.PARAMETER, Kind.BUFFER, Kind.CONSTANT_TENSOR)
+
+
+def export(model: nn.Module, example: Any) -> FrontGraph:
+    """The front graph of `model` in eval mode.
+
+    Values are named by module path (``block.0.fc1``; ``block.0.add`` for a function called in a module's forward;
+    ``.1``, ``.2`` make them unique), parameters by their state_dict name, inputs by ``forward``'s arguments.
+
+    Args:
+        model: float module made of what `OPS` lists; dropout, identity, contiguous, clone and detach vanish.
+        example: what `algos.tracing.trace` takes: inputs of one or more samples, batch first.
+
+    Raises:
+        ValueError: one line for each node, input or output that is not supported (all of them), with module and
+            source line; or what `trace` and `FrontGraph.check` refuse.
+    """
+    return Export(model, trace(model, example)).run()
+
+
+class Export:
+    """State of one export: `env` maps nodes of the program to names, `params` maps those that hold numbers."""
+
+    def __init__(self, model: nn.Module, program: torch.export.ExportedProgram) -> None:
+        """Start a front graph without nodes."""
+        self.program, self.signature = program, program.graph_signature
+        self.front = FrontGraph(type(model).__name__.lower())
+        self.env: dict[Call, str] = {}
+        self.params: dict[Call, str] = {}
+        self.refused: set[Call] = set()
+        self.problems: list[str] = []
+        self.batch = ""
+        first: dict[int, str] = {}  # a shared parameter goes by the first of its names
+        named = model.state_dict(keep_vars=True)
+        self.first_name = {name: first.setdefault(id(tensor), name) for name, tensor in named.items()}
+        self.taken = set(named)
+
+    def run(self) -> FrontGraph:
+        """Every node in order; see `export`."""
+        for spec, node in zip(self.signature.input_specs, self.nodes("placeholder"), strict=True):
+            if spec.kind in STORED:
+                self.params[node] = str(spec.target)
+            elif isinstance(node.meta["val"], torch.Tensor):
+                self.collect(self.input, node, f"input {node.name!r}")
+        for node in self.nodes("call_function"):
+            self.collect(self.call, node, describe(node))
+        (results,) = operands(self.nodes("output")[0])
+        for i, (spec, result) in enumerate(zip(self.signature.output_specs, results, strict=True)):
+            self.collect(self.output, (spec, result), f"output {i}")
+        if self.problems:
+            raise ValueError("\n".join(self.problems))
+        self.front.check()
+        return self.front
+
+    def nodes(self, kind: str) -> list[Call]:
+        """Nodes of the program of one kind, in order."""
+        return [n for n in self.program.graph.nodes if n.op == kind]
+
+    def collect(self, step: Callable[[Any], None], what: Any, name: str) -> None:
+        """Do one step; keep the reason if it is refused."""
+        try:
+            step(what)
+        except Refused as e:
+            self.problems += [f"{name}: {e}"] if str(e) else []
+            if isinstance(what, Call):
+                self.refused.add(what)
+
+    def input(self, node: Call) -> None:
+        """One argument of forward."""
+        tensor = node.meta["val"]
+        self.batch = self.batch or str(tensor.shape[0])
+        self.env[node] = self.unique(node.name)
+        if not tensor.is_floating_point():
+            raise Refused(f"dtype {tensor.dtype}; only real inputs are supported, give floats")
+        self.front.inputs[self.env[node]] = self.sample_shape(node)
+
+    def call(self, node: Call) -> None:
+        """One operation."""
+        if node.target in OPS:
+            OPS[node.target](self, node)
+        elif not is_bookkeeping(node):
+            raise Refused(HINTS.get(name_of(node), f"not supported; {SUPPORTED}"))
+        elif not self.refused.isdisjoint(node.all_input_nodes):
+            raise Refused
+
+    def output(self, spec_and_result: tuple[Any, Any]) -> None:
+        """One result of forward; results that only tell of an input changed in place are none."""
+        spec, result = spec_and_result
+        if spec.kind == OutputKind.BUFFER_MUTATION:
+            raise Refused(f"forward changes buffer {spec.target!r}; a model must keep no state in eval mode")
+        if spec.kind == OutputKind.USER_OUTPUT:
+            if not isinstance(result, Call) or not isinstance(result.meta["val"], torch.Tensor):
+                raise Refused(f"{result!r} is no tensor; return tensors only")
+            self.front.outputs.append(self.value(result))
+
+    def emit(self, node: Call, op: str, *ins: str, **attrs: Any) -> None:
+        """Append a front node for `node`."""
+        self.sample_shape(node)
+        self.env[node] = self.unique(value_name(node, op))
+        self.front.nodes.append(FrontNode(op, ins, self.env[node], attrs, where(node.meta.get("stack_trace"))))
+
+    def same(self, node: Call, source: Call) -> None:
+        """`node` is `source` under another name."""
+        for names in (self.env, self.params):
+            if source in names:
+                names[node] = names[source]
+        if source in self.refused:
+            self.refused.add(node)
+
+    def value(self, x: Any) -> str:
+        """Name of a value that depends on the inputs."""
+        if x in self.refused or x in self.env:
+            return self.env.get(x, "")
+        if x in self.params:
+            raise Refused(f"{self.params[x]!r} is a parameter where a value is expected; {CONSTANTS}")
+        raise Refused(f"{x!r} is a constant where a value is expected; {CONSTANTS}")
+
+    def param(self, x: Any) -> str:
+        """Name of a parameter, which becomes one of the front graph, float32."""
+        if x in self.refused:
+            return ""
+        if x not in self.params:
+            raise Refused("its weight or bias is computed while the model runs; it must be a parameter or a buffer")
+        target = self.params[x]
+        stored = self.program.state_dict.get(target, self.program.constants.get(target))
+        if not stored.is_floating_point():
+            raise Refused(f"parameter {target!r} is {stored.dtype}; weights must be real")
+        name = self.first_name.get(target, target)
+        self.front.params[name] = np.array(stored.detach().cpu().float().numpy())
+        return name
+
+    def sample_shape(self, node: Call) -> tuple[int, ...]:
+        """Shape of one sample; Refused where the batch is not the first axis, and no other."""
+        if not self.refused.isdisjoint(node.all_input_nodes):
+            raise Refused
+        shape = shape_of(node)
+        if shape[:1] != (self.batch,) or not all(size.isdigit() for size in shape[1:]):
+            raise Refused(f"result has shape ({', '.join(shape)}); the batch, {self.batch}, must stay axis 0")
+        return tuple(map(int, shape[1:]))
+
+    def unique(self, name: str) -> str:
+        """`name`, with the first free of ``.1``, ``.2`` ... where something has it."""
+        names = (name if not i else f"{name}.{i}" for i in range(len(self.taken) + 1))
+        free = next(n for n in names if n not in self.taken)
+        self.taken.add(free)
+        return free
+
+
+def is_bookkeeping(node: Call) -> bool:
+    """Whether `node` computes no tensor: sizes, shape assertions, picking one result of a node listed itself."""
+    val = node.meta.get("val")
+    return (
+        val is None
+        or isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int)
+        or name_of(node) == "getitem"
+    )
+
+
+def name_of(node: Call) -> str:
+    """The operation's name, such as ``aten.sigmoid.default``."""
+    return (
+        str(node.target)
+        if isinstance(node.target, torch._ops.OpOverload)
+        else str(getattr(node.target, "__name__", "?"))
+    )
+
+
+def module_of(node: Call) -> tuple[str, bool]:
+    """Path of the innermost module that calls `node` ("" for the model itself), and whether torch wrote that module."""
+    path, kind = [("", ""), *(node.meta.get("nn_module_stack") or {}).values()][-1]
+    return path, str(kind).startswith("torch.nn.")
+
+
+def value_name(node: Call, op: str) -> str:
+    """A torch layer's path, or the path and the operation for a function called in a module of the user's."""
+    path, layer = module_of(node)
+    return path if path and layer else f"{path}.{op}".lstrip(".")
+
+
+def describe(node: Call) -> str:
+    """Operation, module path and source line, for messages."""
+    path, line = module_of(node)[0], where(node.meta.get("stack_trace"))
+    return f"{name_of(node)} in {repr(path) if path else 'the model'}{' at ' + line if line else ''}"

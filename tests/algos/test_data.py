@@ -1,0 +1,71 @@
+"""Fashion-MNIST from Debian's package: what is read, and what is said when it is not there or not it."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from algos import data
+from algos.data import fashion_mnist, read_idx, scaled
+
+
+def test_the_real_data_set(fashion):
+    for split, n in (("train", 60000), ("test", 10000)):
+        images, labels = fashion[split]
+        assert (images.shape, images.dtype, labels.shape, labels.dtype) == ((n, 28, 28), np.uint8, (n,), np.uint8)
+        assert np.bincount(labels).tolist() == [n // 10] * 10
+        assert (images.min(), images.max()) == (0, 255)
+
+
+def test_absent_package_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("HWSIM_FASHION_MNIST", str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"nowhere.*apt-get install dataset-fashion-mnist.*HWSIM_FASHION_MNIST"):
+        fashion_mnist("test")
+
+
+def test_unknown_split():
+    with pytest.raises(ValueError, match="split 'valid' is unknown: use one of train, test"):
+        fashion_mnist("valid")
+
+
+def idx(magic, sizes, payload):
+    return gzip.compress(np.array([magic, *sizes], ">u4").tobytes() + bytes(payload))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (idx(0x0803, (2, 2, 3), range(11)), r"holds 11 bytes, expected 12 for \(2, 2, 3\)"),
+        (idx(0x0803, (2, 2, 3), range(13)), "holds 13 bytes, expected 12"),
+        (idx(0x0801, (2, 2, 3), range(12)), r"header \[2049, 2, 2, 3\], expected \[2051, 2, 2, 3\]"),
+        (idx(0x0803, (2, 3, 2), range(12)), r"header \[2051, 2, 3, 2\], expected"),
+        (gzip.compress(b"abc"), r"header \[\], expected"),
+        (b"no gzip at all", "cannot be read"),
+        (idx(0x0803, (2, 2, 3), range(12))[:-9], "cannot be read"),
+        (b"", r"header \[\], expected"),
+    ],
+)
+def test_files_that_are_not_the_data(tmp_path, content, told):
+    (tmp_path / "x.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=told):
+        read_idx(tmp_path / "x.gz", (2, 2, 3))
+
+
+def test_a_good_file(tmp_path):
+    (tmp_path / "x.gz").write_bytes(idx(0x0803, (2, 2, 3), range(12)))
+    np.testing.assert_array_equal(read_idx(tmp_path / "x.gz", (2, 2, 3)), np.arange(12).reshape(2, 2, 3))
+
+
+def test_labels_outside_the_classes(tmp_path, monkeypatch):
+    monkeypatch.setenv("HWSIM_FASHION_MNIST", str(tmp_path))
+    monkeypatch.setattr(data, "SPLITS", {"test": ("t10k", 2)})
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(idx(0x0803, (2, 28, 28), bytes(2 * 784)))
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(0x0801, (2,), [3, 10]))
+    with pytest.raises(ValueError, match="labels reach 10"):
+        fashion_mnist("test")
+
+
+def test_scaled_is_a_256th_step_grid_from_0_to_1():
+    x = scaled(np.arange(256, dtype=np.uint8))
+    assert x.dtype == np.float32
+    assert (x[0], x[51], x[255]) == (0, np.float32(0.2), 1)

@@ -1,0 +1,55 @@
+"""The shipped files: small, real, and made the same way every time."""
+
+import time
+
+import numpy as np
+import pytest
+
+from algos.data import CLASSES
+from algos.examples import IMAGES, MLP_FRONT, write_front, write_images
+from hwsim.front import load_front
+
+
+def test_shipped_files_are_small():
+    assert IMAGES.stat().st_size + MLP_FRONT.stat().st_size < 900_000
+
+
+def test_members():
+    with np.load(IMAGES, allow_pickle=False) as z:
+        kinds = {name: (z[name].dtype.kind, z[name].shape) for name in z.files}
+        assert z["classes"].tolist() == list(CLASSES)
+    assert kinds == {
+        "images": ("u", (512, 28, 28)),
+        "labels": ("u", (512,)),
+        "calibration": ("u", (256, 28, 28)),
+        "calibration_index": ("i", (256,)),
+        "calibration_seed": ("i", ()),
+        "classes": ("U", (10,)),
+    }
+
+
+def test_shipped_images_are_the_data_sets(fashion, tmp_path):
+    write_images(tmp_path / "again.npz")
+    with np.load(IMAGES) as z, np.load(tmp_path / "again.npz") as again:
+        np.testing.assert_array_equal(z["images"], fashion["test"][0][:512])
+        np.testing.assert_array_equal(z["labels"], fashion["test"][1][:512])
+        np.testing.assert_array_equal(z["calibration"], fashion["train"][0][z["calibration_index"]])
+        assert len(set(z["calibration_index"].tolist())) == 256
+        for name in z.files:
+            np.testing.assert_array_equal(z[name], again[name])
+
+
+@pytest.mark.usefixtures("fashion")
+def test_images_same_bytes_at_any_time(tmp_path, monkeypatch):
+    write_images(tmp_path / "a.npz", test=3, calibration=2)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    write_images(tmp_path / "b.npz", test=3, calibration=2)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_front_same_bytes_at_any_time(tmp_path, monkeypatch):
+    front = load_front(MLP_FRONT)
+    write_front(front, tmp_path / "a.npz")
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    write_front(load_front(tmp_path / "a.npz"), tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
