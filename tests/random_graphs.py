@@ -31,12 +31,14 @@ from hwsim.graph import Graph, Value
 from hwsim.ops import (
     Add,
     Concat,
+    Conv2d,
     Expand,
     Gather,
     Lut,
     MatMul,
     Mul,
     Pad,
+    Pool,
     Pwl,
     Reduce,
     Requant,
@@ -162,6 +164,35 @@ def matmul_values(b: Builder) -> None:
     b.add(MatMul(acc=b.pick((INT32, INT64))), x, turned)
 
 
+def window(b: Builder) -> dict[str, Any]:
+    """Kernel, stride and padding of a sliding window, padding less than the kernel."""
+    kernel, stride = (tuple(b.rng.integers(1, 4, 2).tolist()) for _ in range(2))
+    padding = tuple(tuple(b.rng.integers(0, k, 2).tolist()) for k in kernel)
+    return {"kernel": kernel, "stride": stride, "padding": padding}
+
+
+def conv2d(b: Builder) -> None:
+    """Groups, dilation, uneven padding, per-channel scales and weight zero points."""
+    x, fmt = b.any(lambda v: v.type.fmt.bits <= 16 and len(v.type.sample_shape) == 3), b.pick(WEIGHTS)
+    channels, groups = int(x.type.shape[3]), b.pick([g for g in (1, 2, 3, 4, 5) if x.type.shape[3] % g == 0])
+    n, settings = groups * int(b.rng.integers(1, 4)), window(b)
+    zero = int(b.rng.integers(1, 4)) if isinstance(fmt, IntFormat) and not fmt.signed else 0
+    scale = tuple(b.rng.uniform(0.1, 0.2, n).tolist()) if b.rng.random() < 0.5 else 0.25
+    t = QType((n, *settings["kernel"], channels // groups), fmt, scale, zero, 0 if isinstance(scale, tuple) else None)
+    w = b.graph.constant(f"c{len(b.graph.constants)}", QTensor(t, random_codes(b.rng, fmt, t.sample_shape)))
+    lsb = np.ldexp(x.type.scale * np.asarray(scale), x.type.fmt.lsb_exp + fmt.lsb_exp)
+    bt = QType((n,), INT32, tuple(lsb.tolist()) if lsb.ndim else float(lsb), axis=0 if lsb.ndim else None)
+    bias = QTensor(bt, b.rng.integers(-5000, 5000, n).astype(np.int32))
+    dilation, acc = tuple(b.rng.integers(1, 3, 2).tolist()), b.pick((INT32, INT32, INT64))
+    op = Conv2d(**settings, dilation=dilation, groups=groups, acc=acc)
+    b.add(op, x, w, b.graph.constant(f"c{len(b.graph.constants)}", bias))
+
+
+def pool(b: Builder) -> None:
+    x = b.any(lambda v: len(v.type.sample_shape) == 3)
+    b.add(Pool(kind=b.pick(("max", "mean")), **window(b), fmt=b.pick((INT32, INT64))), x)
+
+
 def add(b: Builder) -> None:
     x = b.any(lambda v: v.type.fmt.bits <= 32)
     shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:], (1,) * len(x.type.sample_shape)])
@@ -254,7 +285,24 @@ def expand(b: Builder) -> None:
 
 
 STEPS: tuple[Callable[[Builder], None], ...] = (
-    *(requant, requant, requant, matmul, matmul, matmul_values, lut, pwl, add, mul, reduce, shift, select),
+    *(
+        requant,
+        requant,
+        requant,
+        matmul,
+        matmul,
+        matmul_values,
+        conv2d,
+        conv2d,
+        pool,
+        lut,
+        pwl,
+        add,
+        mul,
+        reduce,
+        shift,
+        select,
+    ),
     *(reshape, transpose, concat, split, cut, pad, gather, expand),
 )
 

@@ -7,12 +7,14 @@ from types import ModuleType
 from . import (
     add,
     concat,
+    conv2d,
     expand,
     gather,
     lut,
     matmul,
     mul,
     pad,
+    pool,
     pwl,
     reduce,
     requant,
@@ -27,7 +29,7 @@ from . import slice as slice_
 VIEWS: dict[str, ModuleType] = {
     m.__name__.rpartition(".")[2]: m
     for m in (
-        *(matmul, requant, lut, pwl, add, mul, reduce, shift, select),
+        *(matmul, conv2d, pool, requant, lut, pwl, add, mul, reduce, shift, select),
         *(reshape, transpose, concat, split, slice_, pad, gather, expand),
     )
 }

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from hwsim.ops import MatMul
+from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
 from .c_view import CView, index, wide_type
-from .onnx_types import DOUBLE, EXACT, FLOAT, INT32, INT64, UINT8
+from .onnx_types import BYTE, INT32, INT64, UINT8, exact_kind
 from .onnx_view import OnnxView
-
-BYTE = Interval(0, 255)
 
 
 def onnx(v: OnnxView) -> None:
     """u8 x u8 MatMulInteger where both operands have 8 bits, else the narrowest type that is exact."""
-    op, ins = v.node.op, v.node.ins
-    assert isinstance(op, MatMul)
+    ins = v.node.ins
     a, b = (v.graph.reach[x.name] for x in ins[:2])
     offsets = [128 if r.lo < 0 else 0 for r in (a, b)]
     bytes_only = a.shifted(offsets[0]).inside(BYTE) and b.shifted(offsets[1]).inside(BYTE)
@@ -26,23 +23,13 @@ def onnx(v: OnnxView) -> None:
     if bytes_only and v.out_reach().inside(Interval(-(1 << 31), (1 << 31) - 1)) and BYTE.hi >= weight_zero.max():
         v.fields |= {"form": "integer", "kind": INT32}
         v.fields["a_zero"], v.fields["b_zero"] = v.table(offsets[0], UINT8), v.table(weight_zero, UINT8)
-        v.fields["operands"] = [_byte(v, 0, offsets[0]), _byte(v, 1, offsets[1])]
+        v.fields["operands"] = [v.byte(0, offsets[0]), v.byte(1, offsets[1])]
     else:
-        worst = op.worst(*(x.type for x in ins[:2]))
-        kind = FLOAT if worst < EXACT[FLOAT] else DOUBLE if worst < EXACT[DOUBLE] else INT64
+        worst = worst_sum(int(v.type(1).shape[-2]), v.type(0), v.type(1))
+        kind = exact_kind(worst)
         v.fields |= {"form": "plain", "kind": INT64}
         v.fields["operands"] = [v.operand(0, kind, zero=False), v.operand(1, kind)]
     v.fields["bias"] = v.operand(2, v.fields["kind"]) if len(ins) > 2 else None
-
-
-def _byte(v: OnnxView, i: int, offset: int) -> dict[str, object]:
-    """Operand `i` as uint8, moved up by `offset`; constants are moved here, not at run time."""
-    if v.node.ins[i].name in v.graph.constants:
-        t = v.graph.constants[v.node.ins[i].name]
-        v.replaces.add(i)
-        return {"ready": v.table(t.type.fmt.to_int(t.codes) + offset, UINT8), "a": f"a{i}"}
-    moved = v.table(offset, INT32) if offset else None
-    return {"ready": None, "moved": moved, **v.operand(i, INT32, zero=False)}
 
 
 def c(v: CView) -> None:

@@ -36,6 +36,14 @@ INT32, INT64, FLOAT, DOUBLE, UINT8 = (Kind(n) for n in ("int32", "int64", "float
 EXACT = {FLOAT: 1 << 24, DOUBLE: 1 << 53, INT32: 1 << 31, INT64: 1 << 63}
 
 
+BYTE = Interval(0, 255)
+
+
+def exact_kind(worst: int) -> Kind:
+    """float, double or int64: the first whose sums up to `worst` are exact."""
+    return FLOAT if worst < EXACT[FLOAT] else DOUBLE if worst < EXACT[DOUBLE] else INT64
+
+
 def carrier(fmt: Format) -> Kind:
     """What codes of `fmt` ride in: int8 / uint8, int32, int64."""
     if fmt.bits <= 8:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hwsim.formats import FloatFormat
+from hwsim.formats import Codes, FloatFormat
 from hwsim.graph import Graph, Node
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, format_interval, zero_points
 
-from .onnx_types import Kind, carrier, wide
+from .onnx_types import INT32, UINT8, Kind, carrier, wide
 
 
 @dataclass
@@ -58,3 +58,13 @@ class OnnxView:
         grid = self.table(t.fmt.grid, wide(format_interval(t.fmt))) if isinstance(t.fmt, FloatFormat) else None
         offset = self.table(t.along_axis(t.zero_point), kind) if zero and np.any(t.zero_point) else None
         return {"x": f"x{i}", "grid": grid, "zero": offset, "to": kind.id, "a": f"a{i}"}
+
+    def byte(self, i: int, offset: int, codes: Codes | None = None) -> dict[str, Any]:
+        """Operand `i` as uint8, moved up by `offset`; a constant (or `codes` of it, re-arranged) is moved here."""
+        tensor = self.graph.constants.get(self.node.ins[i].name)
+        if tensor is not None:
+            self.replaces.add(i)
+            codes = tensor.codes if codes is None else codes
+            return {"ready": self.table(tensor.type.fmt.to_int(codes) + offset, UINT8), "a": f"a{i}"}
+        moved = self.table(offset, INT32) if offset else None
+        return {"ready": None, "moved": moved, **self.operand(i, INT32, zero=False)}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .add import Add
 from .concat import Concat
+from .conv2d import Conv2d
 from .expand import Expand
 from .gather import Gather
 from .lut import Lut
 from .matmul import MatMul
 from .mul import Mul
 from .pad import Pad
+from .pool import Pool
 from .pwl import Pwl
 from .reduce import Reduce
 from .requant import Requant
@@ -21,7 +23,7 @@ from .split import Split
 from .transpose import Transpose
 
 OPS = (
-    *(MatMul, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, Select),
+    *(MatMul, Conv2d, Pool, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, Select),
     *(Reshape, Transpose, Concat, Split, Slice, Pad, Gather, Expand),
 )
 
@@ -29,12 +31,14 @@ __all__ = [
     "OPS",
     "Add",
     "Concat",
+    "Conv2d",
     "Expand",
     "Gather",
     "Lut",
     "MatMul",
     "Mul",
     "Pad",
+    "Pool",
     "Pwl",
     "Reduce",
     "Requant",

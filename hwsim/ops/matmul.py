@@ -10,6 +10,7 @@ import numpy as np
 from ..formats import INT32, Codes, IntFormat
 from ..qtensor import QType, Shape
 from ..ranges import DotBound, Interval, Operand, dot_bound, zero_points
+from .accumulation import accumulator_type, exact_float, worst_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +30,7 @@ class MatMul:
 
     def out_type(self, a: QType, b: QType, bias: QType | None = None) -> QType:
         """Shape (..., n) in the accumulator's format; scale is the product of the scales."""
-        shape = self._shape(a, b)
-        if isinstance(a.scale, tuple) or isinstance(a.zero_point, tuple):
-            raise ValueError(
-                f"matmul: per-channel first operand of shape {a.shape}; only the second may be per channel"
-            )
-        if b.axis is not None and b.axis != len(b.shape) - 1:
-            raise ValueError(f"matmul: second operand is per channel along axis {b.axis}, must be its last")
-        if a.zero_point and bias is None:
-            raise ValueError(
-                f"matmul: zero_point {a.zero_point} of the first operand needs a bias that it is folded into"
-            )
-        product = np.ldexp(a.scale * np.asarray(b.scale), a.fmt.lsb_exp + b.fmt.lsb_exp)
-        scale = float(product) if product.ndim == 0 else tuple(product.tolist())
-        out = QType(shape, self.acc, scale, axis=len(shape) - 1 if product.ndim else None)
-        if bias is not None:
-            self._check_bias(out, bias)
-        return out
+        return accumulator_type("matmul", self._shape(a, b), self.acc, a, b, bias, channels=len(b.shape) - 1)
 
     def _shape(self, a: QType, b: QType) -> Shape:
         if len(a.shape) < 1 or len(b.shape) < 2 or a.shape[-1] != b.shape[-2]:
@@ -55,15 +40,6 @@ class MatMul:
         if (len(b.shape) == 2 and b.batched) or (len(a.shape) == 1 and a.batched):
             raise ValueError(f"matmul: the batch cannot be contracted, {a.shape} @ {b.shape}")
         return (*a.shape[:-1], b.shape[-1])
-
-    @staticmethod
-    def _check_bias(out: QType, bias: QType) -> None:
-        if bias.shape != out.shape[-1:] or not isinstance(bias.fmt, IntFormat) or np.any(bias.zero_point):
-            raise ValueError(
-                f"matmul: bias {bias.shape} {bias.fmt.name} must be {out.shape[-1:]} integers, zero_point 0"
-            )
-        if not np.allclose(bias.lsb, out.lsb, rtol=1e-12, atol=0):
-            raise ValueError("matmul: the bias's scale is not the accumulator's (scale_a * scale_b)")
 
     def bound(self, a: Operand, b: Operand, bias: Operand | None = None) -> DotBound:
         """What the accumulator can reach, from the actual weights where `b` is constant."""
@@ -84,13 +60,6 @@ class MatMul:
         """Bound over all channels, partial sums and zero included."""
         return self.bound(*ins).interval.union(Interval(0, 0))
 
-    @staticmethod
-    def worst(a: QType, b: QType) -> int:
-        """``k * max|a| * max|b - zero_point_b|`` by the formats: a float type that holds it sums exactly."""
-        zero = zero_points(b)
-        wide_b = Interval(b.fmt.min_int - zero.hi, b.fmt.max_int - zero.lo).magnitude
-        return int(b.shape[-2]) * Interval(a.fmt.min_int, a.fmt.max_int).magnitude * wide_b
-
     def run(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """The definition."""
         a, b = ins[0].fmt.to_int(codes[0]), ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
@@ -100,10 +69,9 @@ class MatMul:
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """Same bits through BLAS: every partial sum is an integer that the float type holds exactly."""
         ta, tb = ins[:2]
-        worst = self.worst(ta, tb)
-        if worst >= 1 << 53:
+        dtype = exact_float(worst_sum(int(tb.shape[-2]), ta, tb))
+        if dtype is None:
             return self.run(ins, *codes)
-        dtype = np.float32 if worst < 1 << 24 else np.float64
         a, b = (c if isinstance(t.fmt, IntFormat) else t.fmt.to_int(c) for t, c in zip(ins[:2], codes[:2], strict=True))
         b = b.astype(dtype) - tb.along_axis(tb.zero_point).astype(dtype)
         y = np.asarray(a.astype(dtype) @ b).astype(np.int64)
