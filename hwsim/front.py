@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,22 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from .front_ops import FRONT_OPS, Floats, evaluate_op
 
 
-def _linear(attrs: Mapping[str, Any], x: Floats, weight: Floats, bias: Floats | None = None) -> Floats:
-    # Why float64: float32 sums depend on the BLAS and its threads, and ranges decide the bytes of a .qg
-    y = x.astype(np.float64) @ weight.T.astype(np.float64)
-    return (y if bias is None else y + bias).astype(np.float32)
+@dataclass(frozen=True)
+class Mark:
+    """A quantizer on a value or parameter: scale and zero point that training has settled (format by recipe).
 
+    Args:
+        scale: real value of one step, or one an output channel of a weight.
+        zero_point: code that means 0.
+    """
 
-FRONT_OPS: dict[str, Callable[..., Floats]] = {
-    "linear": _linear,
-    "relu": lambda attrs, x: np.maximum(x, 0),
-    "add": lambda attrs, a, b: a + b,
-    "reshape": lambda attrs, x: x.reshape(len(x), *attrs["shape"]),
-}
-"""What each operation computes, float32; arguments are (attrs, *inputs). Weights of ``linear`` are (out, in)."""
+    scale: float | tuple[float, ...]
+    zero_point: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,13 +47,14 @@ class FrontNode:
 
 @dataclass
 class FrontGraph:
-    """Inputs with the shape of one sample, parameters, nodes in order, outputs."""
+    """Inputs with the shape of one sample, parameters, nodes in order, outputs; `marks` on values and parameters."""
 
     name: str = "model"
     inputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     params: dict[str, Floats] = field(default_factory=dict)
     nodes: list[FrontNode] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
+    marks: dict[str, Mark] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise ValueError for unknown operations (all of them), dangling names, and parameters with NaN or Inf."""
@@ -93,7 +92,7 @@ class FrontGraph:
                 raise ValueError(f"input {name!r}: {int((~np.isfinite(x)).sum())} elements are NaN or Inf")
             env[name] = x
         for n in self.nodes:
-            env[n.out] = FRONT_OPS[n.op](n.attrs, *(env[i] if i in env else self.params[i] for i in n.ins))
+            env[n.out] = evaluate_op(n.op, n.attrs, *(env[i] if i in env else self.params[i] for i in n.ins))
         return env
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -110,6 +109,7 @@ def dumps_front(front: FrontGraph) -> bytes:
         "params": list(front.params),
         "nodes": [asdict(n) for n in front.nodes],
         "outputs": front.outputs,
+        "marks": {name: asdict(m) for name, m in front.marks.items()},
     }
     text = np.frombuffer(json.dumps(structure).encode(), np.uint8)
     out = io.BytesIO()
@@ -124,7 +124,12 @@ def load_front(path: str | os.PathLike[str]) -> FrontGraph:
         d = json.loads(z["graph"].tobytes())
         params = {name: z[f"p{i}"] for i, name in enumerate(d["params"])}
     nodes = [FrontNode(n["op"], tuple(n["ins"]), n["out"], n["attrs"], n["where"]) for n in d["nodes"]]
-    front = FrontGraph(d["name"], {k: tuple(s) for k, s in d["inputs"].items()}, params, nodes, d["outputs"])
+    inputs = {k: tuple(s) for k, s in d["inputs"].items()}
+    marks = {
+        k: Mark(tuple(s) if isinstance(s := m["scale"], list) else s, m["zero_point"])
+        for k, m in d.get("marks", {}).items()
+    }
+    front = FrontGraph(d["name"], inputs, params, nodes, d["outputs"], marks)
     front.check()
     return front
 
