@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .front import FrontGraph, evaluate_in_batches
+from .lowering.folding import fold_batch_norms
 from .observers import OBSERVERS, Range
 from .recipe import Recipe
 
 
 def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], recipe: Recipe) -> dict[str, Range]:
-    """(low, high) of every value, by each value's calibration rule.
+    """(low, high) of every value, by each value's calibration rule; batch norms are folded first.
 
     Args:
         front: the float model.
@@ -26,7 +27,7 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     """
     if not batches:
         raise ValueError("calibration set is empty: give at least one batch of samples")
-    seen = evaluate_in_batches(front, batches)
+    seen = evaluate_in_batches(fold_batch_norms(front), batches)
     for name, x in seen.items():
         if not np.isfinite(x).all():
             raise ValueError(f"calibration: value {name!r} becomes NaN or Inf in float")

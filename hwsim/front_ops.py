@@ -4,12 +4,12 @@ Arguments are (attrs, *inputs); `attrs` are plain JSON data. Why float64 inside:
 threads, and calibration ranges decide the bytes of a ``.qg``.
 
     linear       x, weight (out, in), bias?
-    conv2d       x (n, c, h, w), weight (o, c / groups, kh, kw), bias?   stride, dilation [2]; padding [[t, b], [l, r]]; groups
-    conv1d       x (n, c, l), weight (o, c / groups, k), bias?           stride, dilation [1]; padding [[l, r]]; groups
+    conv2d       x (n, c, h, w), weight (o, c / g, kh, kw), bias?  stride, dilation [2]; padding [[t, b], ..], groups
+    conv1d       x (n, c, l), weight (o, c / g, k), bias?          stride, dilation [1]; padding [[l, r]]; groups
     batch_norm   x (n, c, ..), weight, bias, mean, variance                eps; folded before lowering
     relu, relu6, hardswish, hardsigmoid, sigmoid, tanh, silu, gelu  x      gelu: approximate "none" | "tanh"
     add, mul     a, b (values or parameters, broadcasting)
-    max_pool2d, avg_pool2d  x (n, c, h, w)                         kernel, stride [2]; padding [[t, b], [l, r]]
+    max_pool2d, avg_pool2d  x (n, c, h, w)                         kernel, stride [2]; padding [[t, b], ..]
     max_pool1d, avg_pool1d  x (n, c, l)                            kernel, stride [1]; padding [[l, r]]
     mean         x                                                         axes (not 0), kept at size 1
     concat       a, b, ..                                                  axis
@@ -83,7 +83,7 @@ def _windows(x: Floats, attrs: Attrs, fill: float) -> Reals:
     span = tuple(d * (k - 1) + 1 for k, d in zip(attrs["kernel"], dilation, strict=True))
     view = np.lib.stride_tricks.sliding_window_view(x, span, axis=tuple(range(2, 2 + rank)))
     steps = [slice(None, None, s) for s in (*attrs["stride"], *dilation)]
-    return view[(slice(None), slice(None), *steps)]
+    return np.asarray(view[(slice(None), slice(None), *steps)], np.float64)
 
 
 def _conv(attrs: Attrs, x: Floats, weight: Floats, bias: Floats | None = None) -> Reals:

@@ -211,7 +211,7 @@ def mul(b: Builder) -> None:
 def reduce(b: Builder) -> None:
     x = b.any(lambda v: len(v.type.sample_shape) >= 1)
     axes = [i for i in range(1, len(x.type.shape)) if b.rng.random() < 0.6] or [len(x.type.shape) - 1]
-    b.add(Reduce(kind=b.pick(("sum", "max", "min")), axes=tuple(axes), fmt=b.pick((INT32, INT64))), x)
+    b.add(Reduce(kind=b.pick(("sum", "mean", "max", "min")), axes=tuple(axes), fmt=b.pick((INT32, INT64))), x)
 
 
 def shift(b: Builder) -> None:

@@ -14,7 +14,10 @@ def onnx(v: OnnxView) -> None:
     op = v.node.op
     assert isinstance(op, Reduce)
     kind = wide(v.out_reach(), v.graph.reach[v.node.ins[0].name])
-    v.fields |= {"operator": f"Reduce{op.kind.capitalize()}", "x": v.operand(0, kind, zero=False)}
+    v.fields |= {
+        "operator": f"Reduce{'Sum' if op.kind == 'mean' else op.kind.capitalize()}",
+        "x": v.operand(0, kind, zero=False),
+    }
     v.fields |= {"axes": op.axes, "to": v.out.id}
 
 
@@ -30,6 +33,6 @@ def c(v: CView) -> None:
         names[a] = name
     reach = v.graph.reach[v.node.ins[0].name]
     wide = v.wide(reach)
-    start = {"sum": 0, "max": reach.lo, "min": reach.hi}[op.kind]
-    v.fields |= {"kind": op.kind, "wide": wide, "start": literal(start), "inner": inner}
+    start = {"sum": 0, "mean": 0, "max": reach.lo, "min": reach.hi}[op.kind]
+    v.fields |= {"kind": "sum" if op.kind == "mean" else op.kind, "wide": wide, "start": literal(start), "inner": inner}
     v.fields["x"] = v.load(0).at(index(names, steps), wide)

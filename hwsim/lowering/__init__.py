@@ -5,41 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..front import FrontGraph, FrontNode
+from ..front_ops import UNARY
 from ..graph import Graph
 from ..observers import Range
 from ..recipe import Recipe
-from .activation import lower_relu
-from .add import lower_add
+from .activation import lower_unary
 from .context import Lowering
+from .conv import lower_conv
+from .elementwise import lower_add, lower_mul
+from .folding import fold_batch_norms
+from .layout import to_plain
 from .linear import lower_linear
-from .movement import lower_reshape
+from .movement import lower_concat, lower_embedding, lower_expand, lower_reshape, lower_slice, lower_transpose
+from .pool import lower_mean, lower_pool
 
 PATTERNS: dict[str, Callable[[Lowering, FrontNode], None]] = {
-    "linear": lower_linear,
-    "relu": lower_relu,
-    "add": lower_add,
-    "reshape": lower_reshape,
+    **{"linear": lower_linear, "conv2d": lower_conv, "conv1d": lower_conv, "add": lower_add, "mul": lower_mul},
+    **dict.fromkeys(UNARY, lower_unary),
+    **dict.fromkeys(("max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d"), lower_pool),
+    **{"mean": lower_mean, "concat": lower_concat, "reshape": lower_reshape, "transpose": lower_transpose},
+    **{"slice": lower_slice, "expand": lower_expand, "embedding": lower_embedding},
 }
 
 
 def lower(front: FrontGraph, ranges: Mapping[str, Range], recipe: Recipe | None = None) -> Graph:
     """The integer graph of a calibrated float model.
 
-    Values keep the names of the front graph, so that every layer can be compared with its float twin.
+    Values keep the names of the front graph, so that every layer can be compared with its float twin; which of them
+    lie channels-last is in ``graph.recipe["layouts"]``.
 
     Args:
-        front: the float model.
+        front: the float model; batch norms are folded here if they have not been.
         ranges: (low, high) of every value, from `hwsim.calibration.calibrate`.
         recipe: what is wanted; the default is INT8 everywhere.
 
     Raises:
         ValueError: lists everything that cannot be lowered, with place and reason.
     """
-    recipe = recipe or Recipe()
     front.check()
-    ctx = Lowering(front, ranges, recipe)
+    front = fold_batch_norms(front)
+    ctx = Lowering(front, ranges, recipe or Recipe())
     for node in front.nodes:
         if node.out not in ctx.env:
             PATTERNS[node.op](ctx, node)
-    ctx.graph.output(*(ctx.env[name] for name in front.outputs))
+    ctx.graph.output(*(to_plain(ctx.graph, ctx.env[name], ctx.shapes[name]) for name in front.outputs))
     return ctx.graph

@@ -1,19 +1,28 @@
-"""Functions of one value: a table over all its codes where it has at most 8 bits, a clamping requant for wider ReLU."""
+"""Functions of one value: a table over all its codes where it has at most 8 bits, a clamping requant for wide ReLUs."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from ..front import FrontNode
+from ..front_ops import UNARY
 from ..ops import Lut
-from .context import Lowering
+from .context import CLAMPS, Lowering
 
 
-def lower_relu(ctx: Lowering, node: FrontNode) -> None:
-    """A ReLU that no linear or add could absorb."""
-    x, out = ctx.value(node.ins[0], node), ctx.type_of(node.out)
-    if x.type.fmt.bits <= 8:
-        y = ctx.graph.add(Lut.of(lambda v: np.maximum(v, 0), x.type, out), x, name=node.out)
+def lower_unary(ctx: Lowering, node: FrontNode) -> None:
+    """A function that no layer before it could absorb; the layout does not matter.
+
+    A table of a 16-bit value has 65,536 entries: exact, and its flash shows in every report.
+    """
+    source, out = ctx.stored(node.ins[0], node), ctx.type_of(node.out)
+    x, fn, settings = source.value, UNARY[node.op], dict(node.attrs)
+    if node.op in CLAMPS and x.type.fmt.bits > 8:
+        y = ctx.requantize(x, node.out, out, clamp=node.op)
     else:
-        y = ctx.requantize(x, node.out, out, relu=True)
-    ctx.define(node.out, y)
+
+        def reals(v: Any) -> Any:
+            return fn(v, **settings)
+
+        y = ctx.graph.add(Lut.of(reals, x.type, out), x, name=node.out)
+    ctx.define(node.out, y, source.layout, source.image)

@@ -1,4 +1,4 @@
-"""``y = sum | max | min`` of ``x`` over axes: exact."""
+"""``y = sum | mean | max | min`` of ``x`` over axes: exact. A mean is the sum on a grid finer by the count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..qtensor import QType
 from ..ranges import Interval, Operand
 from .shapes import inner_axis, per_tensor
 
-KINDS: dict[str, Callable[..., Any]] = {"sum": np.sum, "max": np.max, "min": np.min}
+KINDS: dict[str, Callable[..., Any]] = {"sum": np.sum, "mean": np.sum, "max": np.max, "min": np.min}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Reduce:
     """Reduction over axes, which stay as size 1.
 
     Args:
-        kind: ``sum``, ``max`` or ``min``.
+        kind: ``sum``, ``mean``, ``max`` or ``min``.
         axes: axes to reduce, never the batch.
         fmt: format of the result; overflow is refused, not modelled.
     """
@@ -49,11 +49,13 @@ class Reduce:
         for a in self.axes:
             inner_axis("reduce", x, a)
         shape = tuple(1 if i in self.axes else d for i, d in enumerate(x.shape))
-        return QType(shape, self.fmt, float(x.lsb), zero * self.count(x) if self.kind == "sum" else zero)
+        summed = self.kind in ("sum", "mean")
+        scale = float(x.lsb) / self.count(x) if self.kind == "mean" else float(x.lsb)
+        return QType(shape, self.fmt, scale, zero * self.count(x) if summed else zero)
 
     def reach(self, x: Operand) -> Interval:
         """A sum reaches count times the input, partial sums included; max and min stay inside it."""
-        if self.kind != "sum":
+        if self.kind in ("max", "min"):
             return x.reach
         n = self.count(x.type)
         return Interval(n * min(x.reach.lo, 0), n * max(x.reach.hi, 0))

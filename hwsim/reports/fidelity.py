@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..formats import Reals
 from ..front import FrontGraph
 from ..graph import Graph, Value
+from ..lowering.layout import as_stored
 from ..qtensor import QTensor
 from ..rounding import Ints
 from ..simulation import simulate
@@ -101,9 +102,9 @@ def compare(graph: Graph, inputs: Mapping[str, NDArray[Any]], front: FrontGraph 
         codes = simulate(graph, batch, trace=front is not None)
         floats = front.evaluate(batch) if front else {}
         for v in graph.values() if front else ():
-            if v.name in floats and floats[v.name].shape == codes[v.name].shape:
-                x = floats[v.name].astype(np.float64)
-                sums.setdefault(v.name, _Sums()).add(x, QTensor(v.type, codes[v.name]))
+            twin = as_stored(floats[v.name], graph, v) if v.name in floats else None
+            if twin is not None:
+                sums.setdefault(v.name, _Sums()).add(twin.astype(np.float64), QTensor(v.type, codes[v.name]))
         if scores:
             answers.integer.append(QTensor(scores.type, codes[scores.name]).dequantize().argmax(-1))
             if front:

@@ -1,0 +1,59 @@
+"""Weights, their scales, and the start of an accumulator: shared by linear and convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..formats import INT32, INT48, Format, Reals
+from ..front import FrontNode
+from ..graph import Value
+from ..observers import pow2_up
+from ..qtensor import QTensor, QType, quantize
+from ..rounding import Ints
+from .context import Lowering
+
+
+def weighted(ctx: Lowering, node: FrontNode, x: Value, weight: Reals, out: QType, axis: int) -> tuple[Value, Value]:
+    """Constants of the weight (output channels along `axis`) and of the folded start of the accumulator."""
+    r, fmt = ctx.recipe.at(node.out), ctx.weight_format(node)
+    bias = np.zeros(weight.shape[axis])
+    if len(node.ins) > 2:
+        bias = ctx.front.params[node.ins[2]].astype(np.float64)
+    rows = np.moveaxis(weight, axis, -1).reshape(-1, weight.shape[axis])
+    if mark := ctx.front.marks.get(node.ins[1]):
+        scale = np.broadcast_to(np.asarray(mark.scale), bias.shape)
+    else:
+        scale = weight_scales(rows, bias, x.type, out, fmt, per_channel=r.per_channel)
+    if ctx.power_of_two(r):
+        scale = np.array([pow2_up(s) for s in scale])
+    if (scale == scale[0]).all() and not r.per_channel:
+        w = quantize(weight, fmt, scale=float(scale[0]))
+    else:
+        w = quantize(weight, fmt, scale=scale.tolist(), axis=axis)
+    start = fold_bias(bias, x.type, w, np.moveaxis(w.to_int(), axis, -1).reshape(rows.shape))
+    g = ctx.graph
+    return g.constant(f"{node.out}.weight", w), g.constant(f"{node.out}.bias", start)
+
+
+def weight_scales(weight: Reals, bias: Reals, x: QType, out: QType, fmt: Format, *, per_channel: bool) -> Reals:
+    """One scale a channel of `weight` (k, n): the largest weight on the largest code.
+
+    Why more: a channel of tiny or zero weights would have an accumulator step so fine (or so coarse) that its bias
+    leaves INT32 (or is lost); such channels take the scale that keeps the bias within 2**29 steps.
+    """
+    top = np.abs(weight).max(0) / np.ldexp(float(fmt.max_int), fmt.lsb_exp)
+    unit = float(np.ldexp(np.asarray(x.scale), x.fmt.lsb_exp + fmt.lsb_exp))
+    idle = float(np.max(out.lsb)) / unit / 256
+    scale = np.maximum(np.where(top > 0, top, idle), np.abs(bias) / (unit * 2.0**29))
+    return scale if per_channel else np.full(scale.shape, scale.max())
+
+
+def fold_bias(bias: Reals, x: QType, w: QTensor, rows: Ints) -> QTensor:
+    """Start of the accumulator: the bias in its steps, less ``zero_point_x * sum of the channel's weights``."""
+    lsb = np.ldexp(np.asarray(x.scale) * np.asarray(w.type.scale), x.fmt.lsb_exp + w.type.fmt.lsb_exp)
+    start = np.rint(bias / lsb).astype(np.int64) - np.asarray(x.zero_point) * rows.sum(0)
+    fmt = INT32 if (np.abs(start) <= INT32.max_int).all() else INT48
+    if (np.abs(start) > INT48.max_int).any():
+        raise ValueError(f"bias of {float(np.abs(bias).max())!r} leaves the 48-bit accumulator; use wider weights")
+    scale = tuple(lsb.tolist()) if lsb.ndim else float(lsb)
+    return QTensor(QType(start.shape, fmt, scale, axis=0 if lsb.ndim else None), start.astype(fmt.dtype))
