@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .formats import Reals, format_named
 from .front import FrontGraph, evaluate_in_batches
 from .lowering.folding import fold_batch_norms
-from .observers import OBSERVERS, Range
+from .observers import OBSERVERS, Range, activation_type
+from .qtensor import QType
 from .recipe import Recipe
 
 
@@ -31,4 +33,15 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     for name, x in seen.items():
         if not np.isfinite(x).all():
             raise ValueError(f"calibration: value {name!r} becomes NaN or Inf in float")
-    return {name: OBSERVERS[recipe.at(name).observer](x.astype(np.float64)) for name, x in seen.items()}
+    return {name: observe(name, x.astype(np.float64), recipe) for name, x in seen.items()}
+
+
+def observe(name: str, x: Reals, recipe: Recipe) -> Range:
+    """The range of one value by its own rule."""
+    r = recipe.at(name)
+    fmt = format_named(r.activations)
+
+    def type_of(seen: Range) -> QType:
+        return activation_type((), fmt, seen, symmetric=r.symmetric, power_of_two=r.powers_of_two)
+
+    return OBSERVERS[r.observer](x, type_of)

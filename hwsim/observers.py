@@ -7,23 +7,43 @@ from collections.abc import Callable
 import numpy as np
 
 from .formats import FloatFormat, Format, Reals
-from .qtensor import QType, Shape
+from .qtensor import QTensor, QType, Shape, encode
 
 Range = tuple[float, float]
 
 
-def minmax(x: Reals) -> Range:
+TypeOf = Callable[[Range], QType]  # the type that a range leads to, by format and recipe
+Observer = Callable[[Reals, TypeOf], Range]
+MSE_STEPS, MSE_SAMPLES = 64, 1 << 16
+
+
+def minmax(x: Reals, type_of: TypeOf) -> Range:
     """Smallest and largest value seen."""
     return float(x.min()), float(x.max())
 
 
-def percentile(x: Reals) -> Range:
+def percentile(x: Reals, type_of: TypeOf) -> Range:
     """The 0.01 and 99.99 percentiles: one value in ten thousand is clipped at each end."""
     lo, hi = np.percentile(x, [0.01, 99.99])
     return float(lo), float(hi)
 
 
-OBSERVERS: dict[str, Callable[[Reals], Range]] = {"minmax": minmax, "percentile": percentile}
+def mse(x: Reals, type_of: TypeOf) -> Range:
+    """The share of the min-max range, of 64 from 1/64 to all of it, whose codes have the least mean square error."""
+    flat = x.reshape(-1)
+    flat = flat[:: -(-flat.size // MSE_SAMPLES)]
+    lo, hi = float(x.min()), float(x.max())
+    best, least = (lo, hi), np.inf
+    for k in range(MSE_STEPS, 0, -1):
+        seen = lo * k / MSE_STEPS, hi * k / MSE_STEPS
+        t = type_of(seen).reshaped(flat.shape)
+        error = float(np.square(QTensor(t, encode(flat, t)).dequantize() - flat).mean())
+        if error < least:
+            best, least = seen, error
+    return best
+
+
+OBSERVERS: dict[str, Observer] = {"minmax": minmax, "percentile": percentile, "mse": mse}
 
 
 def activation_type(

@@ -14,6 +14,9 @@ from .formats import format_named
 from .observers import OBSERVERS
 from .rounding import check_rounding
 
+BOOLEANS = ("per_channel", "symmetric", "power_of_two", "bias_correction")
+EQUALIZE = ("none", "weights", "activations")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -28,6 +31,9 @@ class Recipe:
         contract: requantization contract, see `hwsim.contracts`.
         rounding: of ``dyadic16`` and ``pow2``.
         observer: calibration rule, see `hwsim.observers`.
+        equalize: move scale between channels of neighbouring layers, see `hwsim.lowering.equalization`:
+            ``none``, ``weights`` (of both layers alike) or ``activations`` (against the weights that read them).
+        bias_correction: take the mean error of each channel out of its bias, see `hwsim.lowering.correction`.
         overrides: (glob over layer names, settings) pairs; later ones win.
     """
 
@@ -39,12 +45,14 @@ class Recipe:
     contract: str = "dyadic16"
     rounding: str = "half_up"
     observer: str = "minmax"
+    equalize: str = "none"
+    bias_correction: bool = False
     overrides: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for names that nothing knows, in overrides too."""
         for key in (f.name for f in fields(self) if f.name != "overrides"):
-            want = bool if key in ("per_channel", "symmetric", "power_of_two") else str
+            want = bool if key in BOOLEANS else str
             if not isinstance(getattr(self, key), want):
                 raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {want.__name__}")
         format_named(self.weights), format_named(self.activations)
@@ -52,8 +60,17 @@ class Recipe:
         check_rounding(self.rounding)
         if self.observer not in OBSERVERS:
             raise ValueError(f"recipe: observer {self.observer!r} is unknown: use one of {', '.join(OBSERVERS)}")
-        for _, settings in self.overrides:
+        if self.equalize not in EQUALIZE:
+            raise ValueError(f"recipe: equalize {self.equalize!r} is unknown: use one of {', '.join(EQUALIZE)}")
+        for pattern, settings in self.overrides:
+            if whole := set(settings) & {"equalize", "bias_correction"}:
+                raise ValueError(f"recipe: {sorted(whole)} of {pattern!r} is for the whole model, not for one layer")
             self._with(settings)
+
+    @property
+    def powers_of_two(self) -> bool:
+        """Whether scales must be powers of two."""
+        return self.power_of_two or self.contract == "pow2"
 
     def at(self, layer: str) -> Recipe:
         """The settings for one layer, overrides applied."""

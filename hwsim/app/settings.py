@@ -12,7 +12,7 @@ FLAGS = {
     "activations": "format of activations, such as int8 or int16",
     "contract": "requantization contract: dyadic16, pow2, tfl_single, tflm_double, onnx_float",
     "rounding": "of dyadic16 and pow2: half_up, half_even, half_away, floor, toward_zero",
-    "observer": "calibration rule: minmax, percentile",
+    "observer": "calibration rule: minmax, percentile, mse",
 }
 
 

@@ -49,16 +49,11 @@ class Lowering:
             return QType(shape, fmt, mark.scale, mark.zero_point)
         if value not in self.ranges:
             raise ValueError(f"value {value!r} has no calibration range")
-        pow2 = self.power_of_two(r)
-        return activation_type(shape, fmt, self.ranges[value], symmetric=r.symmetric, power_of_two=pow2)
+        seen = self.ranges[value]
+        return activation_type(shape, fmt, seen, symmetric=r.symmetric, power_of_two=r.powers_of_two)
 
     def _shape(self, value: str) -> Shape:
         return (BATCH, *self.shapes[value])
-
-    @staticmethod
-    def power_of_two(r: Recipe) -> bool:
-        """Whether scales must be powers of two."""
-        return r.power_of_two or r.contract == "pow2"
 
     def stored(self, name: str, node: FrontNode) -> Lowered:
         """Where input `name` of `node` is, in whatever layout; parameters are no values."""

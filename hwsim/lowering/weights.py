@@ -24,7 +24,7 @@ def weighted(ctx: Lowering, node: FrontNode, x: Value, weight: Reals, out: QType
         scale = np.broadcast_to(np.asarray(mark.scale), bias.shape)
     else:
         scale = weight_scales(rows, bias, x.type, out, fmt, per_channel=r.per_channel)
-    if ctx.power_of_two(r):
+    if r.powers_of_two:
         scale = np.array([pow2_up(s) for s in scale])
     if (scale == scale[0]).all() and not r.per_channel:
         w = quantize(weight, fmt, scale=float(scale[0]))
