@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -20,7 +20,28 @@ from .recipe import Recipe
 Batches = Sequence[Mapping[str, NDArray[Any]]]
 
 
-def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> tuple[FrontGraph, dict[str, Range]]:
+class Settled(NamedTuple):
+    """A float model ready to be lowered.
+
+    Args:
+        front: folded, equalized, with corrected biases.
+        ranges: (low, high) of its values.
+        twin: the float model that the integer graph is compared with: `front` before the biases were corrected.
+    """
+
+    front: FrontGraph
+    ranges: dict[str, Range]
+    twin: FrontGraph
+
+
+class Quantized(NamedTuple):
+    """An integer graph and the float model whose values carry the same names."""
+
+    graph: Graph
+    twin: FrontGraph
+
+
+def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> Settled:
     """The float model as it will be lowered, and the ranges of its values.
 
     Args:
@@ -31,19 +52,15 @@ def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> tuple[FrontGr
     Raises:
         ValueError: no batches, wrong names or shapes, NaN or Inf.
     """
-    folded = fold_batch_norms(front)
-    folded.check()
-    ranges = calibrate(folded, batches, recipe)
-    if recipe.equalize != "none":
-        folded = equalize(folded, batches, recipe.equalize)
-        ranges = calibrate(folded, batches, recipe)
-    if recipe.bias_correction:
-        folded = correct_biases(folded, ranges, recipe, batches)
-    return folded, ranges
+    front.check()
+    twin = equalize(fold_batch_norms(front), batches, recipe.equalize)
+    ranges = calibrate(twin, batches, recipe)
+    ready = correct_biases(twin, ranges, recipe, batches) if recipe.bias_correction else twin
+    return Settled(ready, ranges, twin)
 
 
-def quantize_model(front: FrontGraph, batches: Batches, recipe: Recipe | None = None) -> Graph:
+def quantize_model(front: FrontGraph, batches: Batches, recipe: Recipe | None = None) -> Quantized:
     """The integer graph of a float model, calibrated on `batches`; see `settle` and `hwsim.lowering.lower`."""
     recipe = recipe or Recipe()
-    settled, ranges = settle(front, batches, recipe)
-    return lower(settled, ranges, recipe)
+    s = settle(front, batches, recipe)
+    return Quantized(lower(s.front, s.ranges, recipe), s.twin)

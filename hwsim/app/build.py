@@ -19,7 +19,7 @@ FILES = ("model.qg", "model.onnx", "report.json", "report.html")
 OWN_STEPS = 5  # besides two builds of every engine
 EXAMPLES = """examples:
   hwsim build -o build/                                the shipped example, INT8
-  hwsim build --weights int4 -o build4/
+  hwsim build resnet8 --weights int4 --ablate -o build4/
   hwsim build --contract tflm_double --against numba,c -o build_tflm/
   hwsim build mymodel:net --calibrate data.npz --labels y.npy -o build/
   hwsim build other.qg -o build/                       checked on seeded random codes
@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
     p.add_argument("--labels", metavar="y.npy", help="the right class of each sample")
     p.add_argument("--samples", type=int, metavar="N", help="check on the first N samples (default: all, 64 random)")
     p.add_argument("--seed", type=int, default=0, help="of random codes, where there is no data (default: 0)")
+    p.add_argument("--ablate", action="store_true", help="also score the model with each layer in INT16, and in float")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     add_settings(p)
     add_against(p)
@@ -90,6 +91,7 @@ def results(job: Job, against: tuple[str, ...], step: Callable[[str], None]) -> 
         footprint=sizes,
         comparison=comparison,
         labels=job.labels,
+        ablation=job.ablation,
     )
     page = render_html(report).encode("utf-8", "backslashreplace")
     texts = {"report.json": dumps_report(report).encode(), "report.html": page}

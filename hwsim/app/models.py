@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration import calibrate
+from ..ablation import Ablation, ablate
 from ..front import FrontGraph, load_front
 from ..graph import Graph
-from ..lowering import lower
+from ..quantization import Quantized, quantize_model
 from ..store import load
 from .data import Arrays, first_samples, load_labels, load_npz, load_reals, random_codes
 from .errors import EXTRAS
 from .settings import given, recipe_of
+from .shipped import EXAMPLE, EXAMPLES
 
-EXAMPLE = "mlp"
-READABLE = "no MODEL or mlp (the shipped example), file.qg, package.module:function (torch)"
+READABLE = f"{', '.join(EXAMPLES)} (shipped; default {EXAMPLE}), file.qg, package.module:function (torch)"
 PLANNED = (".onnx", ".tflite", ".pt2", ".pt", ".pth")
 CALIBRATION_BATCH = 256  # samples at once
 
@@ -42,6 +42,7 @@ class Job:
         labels: the right classes, where known.
         source: where the model comes from, without folders.
         data: what it is checked on, in words.
+        ablation: what each layer costs, where asked for.
     """
 
     graph: Graph
@@ -50,12 +51,13 @@ class Job:
     labels: NDArray[Any] | None
     source: str
     data: str
+    ablation: list[Ablation] = field(default_factory=list)
 
 
 def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
     """The function that makes the job which the command line asks for; ValueError for models that none can read."""
     model = args.model or EXAMPLE
-    if model == EXAMPLE:
+    if model in EXAMPLES:
         return example_job
     if model.lower().endswith(PLANNED):
         raise ValueError(f"{model}: {Path(model).suffix} models are not supported yet; build takes {READABLE}")
@@ -69,22 +71,27 @@ def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
 
 
 def example_job(args: argparse.Namespace) -> Job:
-    """The shipped network on the shipped Fashion-MNIST images, or on the user's own data."""
+    """A shipped network on its shipped data, or on the user's own."""
+    example = EXAMPLES[args.model or EXAMPLE]
     shipped = files(__package__) / "examples"
-    with as_file(shipped / "mlp.front.npz") as path:
+    with as_file(shipped / f"{example.name}.front.npz") as path:
         front = load_front(path)
-    source = "shipped example mlp (784-128-64-10, Fashion-MNIST)"
+    source = f"shipped example {example.name} ({example.what})"
     if args.calibrate:
         return float_job(args, front, load_reals(args.calibrate), source)
-    with as_file(shipped / "fashion_mnist.npz") as path:
-        images = load_npz(str(path))
+    with as_file(shipped / example.data) as path:
+        data = load_npz(str(path))
     (name,) = front.inputs
-    seen, test = ({name: images[key].astype(np.float32) / np.float32(255)} for key in ("calibration", "images"))
-    graph = quantized(front, seen, args)
-    inputs, labels = first_samples(test, graph, args.samples), images["labels"]
+    seen, test = ({name: example.reals(data[key])} for key in ("calibration", example.test))
+    made = quantized(front, seen, args)
+    inputs = first_samples(test, made.graph, args.samples)
     n = len(inputs[name])
-    words = f"{n} test images of Fashion-MNIST; calibrated on {len(seen[name])} training images"
-    return Job(graph=graph, front=front, inputs=inputs, labels=labels_of(args, labels, n), source=source, data=words)
+    words = f"{n} test {example.unit}; calibrated on {len(seen[name])} of the training set"
+    labels = labels_of(args, data["labels"], n)
+    return Job(
+        graph=made.graph, front=made.twin, inputs=inputs, labels=labels, source=source, data=words,
+        ablation=ablation(front, seen, args, inputs, labels),
+    )  # fmt: skip
 
 
 def torch_job(args: argparse.Namespace) -> Job:
@@ -98,15 +105,21 @@ def torch_job(args: argparse.Namespace) -> Job:
 
 def float_job(args: argparse.Namespace, front: FrontGraph, data: Arrays, source: str) -> Job:
     """Calibrate on `data`, check on (the first of) the same data."""
-    graph = quantized(front, data, args)
-    inputs = first_samples(data, graph, args.samples)
+    made = quantized(front, data, args)
+    inputs = first_samples(data, made.graph, args.samples)
     n, total = (len(next(iter(d.values()))) for d in (inputs, data))
     words = f"{n} samples of {Path(args.calibrate).name}; calibrated on all {total} of them"
-    return Job(graph=graph, front=front, inputs=inputs, labels=labels_of(args, None, n), source=source, data=words)
+    labels = labels_of(args, None, n)
+    return Job(
+        graph=made.graph, front=made.twin, inputs=inputs, labels=labels, source=source, data=words,
+        ablation=ablation(front, data, args, inputs, labels),
+    )  # fmt: skip
 
 
 def graph_job(args: argparse.Namespace) -> Job:
     """A graph that is quantized already."""
+    if args.ablate:
+        raise ValueError(f"{args.model}: is quantized already; --ablate needs a float model")
     if settings := [f"--{flag}" for flag in ("recipe" if args.recipe else "", *given(args)) if flag]:
         raise ValueError(f"{args.model}: is quantized already, so {', '.join(settings)} cannot apply")
     graph, source = load(args.model), Path(args.model).name
@@ -121,12 +134,22 @@ def graph_job(args: argparse.Namespace) -> Job:
     return Job(graph=graph, front=None, inputs=inputs, labels=labels, source=source, data=words)
 
 
-def quantized(front: FrontGraph, data: Mapping[str, NDArray[Any]], args: argparse.Namespace) -> Graph:
-    """Calibrate and lower."""
-    total, recipe = len(next(iter(data.values()))), recipe_of(args)
-    starts = range(0, total, CALIBRATION_BATCH)
-    parts = [{name: x[i : i + CALIBRATION_BATCH] for name, x in data.items()} for i in starts]
-    return lower(front, calibrate(front, parts, recipe), recipe)
+def quantized(front: FrontGraph, data: Mapping[str, NDArray[Any]], args: argparse.Namespace) -> Quantized:
+    """Fold, equalize, calibrate, correct, lower."""
+    return quantize_model(front, parts(data), recipe_of(args))
+
+
+def ablation(
+    front: FrontGraph, data: Arrays, args: argparse.Namespace, inputs: Arrays, labels: NDArray[Any] | None
+) -> list[Ablation]:
+    """One row a layer, where the user asks for it."""
+    return ablate(front, parts(data), recipe_of(args), inputs, labels) if args.ablate else []
+
+
+def parts(data: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    """Calibration data in batches."""
+    starts = range(0, len(next(iter(data.values()))), CALIBRATION_BATCH)
+    return [{name: x[i : i + CALIBRATION_BATCH] for name, x in data.items()} for i in starts]
 
 
 def labels_of(args: argparse.Namespace, shipped: NDArray[Any] | None, samples: int) -> NDArray[Any] | None:

@@ -13,6 +13,7 @@ FLAGS = {
     "contract": "requantization contract: dyadic16, pow2, tfl_single, tflm_double, onnx_float",
     "rounding": "of dyadic16 and pow2: half_up, half_even, half_away, floor, toward_zero",
     "observer": "calibration rule: minmax, percentile, mse",
+    "equalize": "channel equalization: none, weights, activations",
 }
 
 

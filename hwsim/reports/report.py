@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..ablation import Ablation
 from ..graph import Graph, Value
 from .fidelity import Comparison
 from .layers import Layer, layer_rows, total_macs, total_parameters
@@ -87,6 +88,7 @@ def build_report(
     footprint: Bytes,
     comparison: Comparison | None = None,
     labels: ArrayLike | None = None,
+    ablation: Sequence[Ablation] = (),
 ) -> dict[str, Any]:
     """Everything the report says, ready for `json.dumps`.
 
@@ -99,6 +101,7 @@ def build_report(
         footprint: of `codegen.footprint`.
         comparison: from `compare`.
         labels: the right classes, shape (samples,).
+        ablation: from `hwsim.ablation.ablate`.
     """
     return {
         "report": VERSION,
@@ -110,6 +113,7 @@ def build_report(
         "accuracy": accuracy(comparison, labels) if comparison else None,
         "totals": totals(graph, footprint),
         "layers": [layer_entry(row) for row in layer_rows(graph, comparison.fidelity if comparison else None)],
+        "ablation": [asdict(a) for a in ablation],
         "verify": [verify_entry(r) for r in verify],
     }
 

@@ -11,6 +11,7 @@ LAYER_COLUMNS = (
     *("op", "value", "shape", "format", "scale", "zero", "contract", "bits"),
     *("MACs", "constants", "SQNR dB"),
 )
+ABLATION_COLUMNS = ("widened layer", "INT16 %", "gain", "float %", "gain ")
 VERIFY_COLUMNS = ("engine", "build", "values", "codes", "differ", "tool")
 
 
@@ -86,6 +87,12 @@ def verify_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return text_table(VERIFY_COLUMNS, cells, right=("values", "codes", "differ"))
 
 
+def ablation_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The model as it is, then each layer widened: score in percent and gain in points."""
+    cells = [[w.name(r["title"], 40), r["int16"], r["int16_gain"], r["floating"], r["floating_gain"]] for r in rows]
+    return text_table(ABLATION_COLUMNS, cells, right=ABLATION_COLUMNS[1:])
+
+
 def summary(report: Mapping[str, Any]) -> str:
     """What `hwsim build` prints of its report."""
     wrong = [r for r in report["verify"] if r["first"]]
@@ -97,6 +104,7 @@ def summary(report: Mapping[str, Any]) -> str:
             *totals_lines(report["totals"]),
             "",
             verify_table(report["verify"]),
+            *(["", ablation_table(w.ablation(report["ablation"]))] if report["ablation"] else []),
             *(f"MISMATCH. {w.mismatch(r)}" for r in wrong[:1]),
         ]
     )

@@ -127,3 +127,16 @@ def mismatch(row: Mapping[str, Any]) -> str:
         f"{f' under {how}' if how else ''}; at index {tuple(m['index'])} the definition says {m['expected']}, "
         f"{row['engine']} says {m['got']}. Inputs there: {name(m['operands'], 300)}"
     )
+
+
+def ablation(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Rows of `hwsim.ablation` in percent, with the gain in points over the first, the model as it is."""
+    if not rows:
+        return []
+    base = rows[0]
+
+    def cell(row: Mapping[str, Any], key: str) -> dict[str, str]:
+        gain = "" if row is base else f"{100 * (row[key] - base[key]):+.2f}"
+        return {key: f"{100 * row[key]:.2f}", f"{key}_gain": gain}
+
+    return [{"title": r["layer"] or "(none)", **cell(r, "int16"), **cell(r, "floating")} for r in rows]

@@ -64,7 +64,8 @@ def test_equalization_helps_per_tensor_weights(rule: str) -> None:
     net, _ = unbalanced()
     x = {"x": net.rng.normal(size=(60, *net.shape)).astype(np.float32)}
     plain, better = (
-        sqnr(net, quantize_model(net.front, [x], Recipe(per_channel=False, equalize=e)), x) for e in ("none", rule)
+        sqnr(net, quantize_model(net.front, [x], Recipe(per_channel=False, equalize=e)).graph, x)
+        for e in ("none", rule)
     )
     assert better > plain + 3
 
@@ -76,7 +77,7 @@ def test_bias_correction_takes_the_mean_error_out() -> None:
     want = net.front.evaluate(x)[outputs[0]]
 
     def mean_error(recipe: Recipe) -> float:
-        g = quantize_model(net.front, [x], recipe)
+        g = quantize_model(net.front, [x], recipe).graph
         real = QTensor(g.outputs[0].type, simulate(g, x)[g.outputs[0].name]).dequantize()
         return float(np.abs((real - want).mean(0)).max())
 
