@@ -18,8 +18,8 @@ from .front import FrontGraph
 from .front_ops import evaluate_op
 from .graph import Graph
 from .lowering import lower
-from .lowering.context import CLAMPS
 from .lowering.equalization import LAYERS
+from .lowering.fusing import layer_names
 from .qtensor import QTensor, QType, encode, quantize
 from .quantization import Batches, settle
 from .recipe import Recipe
@@ -63,7 +63,7 @@ def ablate(
     def row(layer: str) -> Ablation:
         wide = lower(settled.front, settled.ranges, widened(settled.front, recipe, layer)) if layer else graph
         scores = simulate(wide, inputs)[wide.outputs[0].name]
-        floats = emulate(settled.front, graph, recipe, inputs, exempt(settled.front, layer))
+        floats = emulate(settled.front, graph, recipe, inputs, layer_names(settled.front, layer))
         return Ablation(
             layer=layer,
             int16=float((scores.argmax(-1) == truth).mean()),
@@ -73,22 +73,15 @@ def ablate(
     return [row(name) for name in ["", *(n.out for n in settled.front.nodes if n.op in LAYERS)]]
 
 
-def exempt(front: FrontGraph, layer: str) -> set[str]:
-    """The layer and the clamp that is fused into it."""
-    readers = front.consumers(layer)
-    fused = len(readers) == 1 and readers[0].op in CLAMPS and layer not in front.outputs
-    return {layer, readers[0].out} if fused else {layer}
-
-
 def widened(front: FrontGraph, recipe: Recipe, layer: str) -> Recipe:
     """The recipe with one layer in INT16; glob characters of its name are taken literally."""
     wide = {"weights": "int16", "activations": "int16"}
-    names = ["".join(f"[{c}]" if c in "*?[" else c for c in name) for name in sorted(exempt(front, layer))]
-    return replace(recipe, overrides=(*recipe.overrides, *((name, wide) for name in names)))
+    names = ["".join(f"[{c}]" if c in "*?[" else c for c in name) for name in layer_names(front, layer)]
+    return replace(recipe, overrides=(*recipe.overrides, *((name, wide) for name in names[:1])))
 
 
 def emulate(
-    front: FrontGraph, graph: Graph, recipe: Recipe, inputs: Mapping[str, NDArray[Any]], free: Sequence[str] | set[str]
+    front: FrontGraph, graph: Graph, recipe: Recipe, inputs: Mapping[str, NDArray[Any]], free: Sequence[str]
 ) -> NDArray[np.float32]:
     """The first output of the float model with values rounded to the codes of `graph`, except those in `free`."""
     types = {v.name: v.type for v in graph.values()}
@@ -96,7 +89,7 @@ def emulate(
     for n in front.nodes:
         params = {i: front.params[i] for i in n.ins if i in front.params}
         if n.op in LAYERS and n.out not in free:
-            r = recipe.at(n.out)
+            r = recipe.at(*layer_names(front, n.out))
             axis = 0 if r.per_channel else None
             weight = quantize(params[n.ins[1]], format_named(r.weights), axis=axis).dequantize()
             params[n.ins[1]] = weight.astype(np.float32)

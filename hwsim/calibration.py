@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .formats import Reals, format_named
 from .front import FrontGraph, evaluate_in_batches
 from .lowering.folding import fold_batch_norms
+from .lowering.fusing import layer_names
 from .observers import OBSERVERS, Range, activation_type
 from .qtensor import QType
 from .recipe import Recipe
@@ -29,16 +30,16 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     """
     if not batches:
         raise ValueError("calibration set is empty: give at least one batch of samples")
-    seen = evaluate_in_batches(fold_batch_norms(front), batches)
+    front = fold_batch_norms(front)
+    seen = evaluate_in_batches(front, batches)
     for name, x in seen.items():
         if not np.isfinite(x).all():
             raise ValueError(f"calibration: value {name!r} becomes NaN or Inf in float")
-    return {name: observe(name, x.astype(np.float64), recipe) for name, x in seen.items()}
+    return {name: observe(x.astype(np.float64), recipe.at(*layer_names(front, name))) for name, x in seen.items()}
 
 
-def observe(name: str, x: Reals, recipe: Recipe) -> Range:
-    """The range of one value by its own rule."""
-    r = recipe.at(name)
+def observe(x: Reals, r: Recipe) -> Range:
+    """The range of one value by its own settings."""
     fmt = format_named(r.activations)
 
     def type_of(seen: Range) -> QType:

@@ -353,7 +353,7 @@ def quantize_multiplier(ratio: ArrayLike) -> tuple[tuple[int, ...], tuple[int, .
 
 def _check(name: str, field: str, values: Sequence[int], low: int, high: int) -> None:
     for v in values:
-        if not low <= v <= high:
+        if not isinstance(v, int) or not low <= v <= high:
             raise ValueError(f"{name}: {field} {v} is outside {low}..{high}")
     if not values:
         raise ValueError(f"{name}: {field} is empty")

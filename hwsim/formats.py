@@ -159,7 +159,7 @@ class FloatFormat:
         Negative zero and negative numbers that round to zero keep their sign bit.
         """
         grid = self.grid[: (1 << (self.bits - 1)) - self.reserved].astype(np.float64)
-        magnitude = np.minimum(np.ldexp(np.abs(x), -self.lsb_exp), grid[-1])
+        magnitude = np.ldexp(np.minimum(np.abs(x), np.ldexp(grid[-1], self.lsb_exp)), -self.lsb_exp)
         low = np.searchsorted(grid, magnitude, side="right") - 1
         high = np.minimum(low + 1, grid.size - 1)
         fraction = (magnitude - grid[low]) / np.maximum(grid[high] - grid[low], 1.0)

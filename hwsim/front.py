@@ -92,7 +92,12 @@ class FrontGraph:
                 raise ValueError(f"input {name!r}: {int((~np.isfinite(x)).sum())} elements are NaN or Inf")
             env[name] = x
         for n in self.nodes:
-            env[n.out] = evaluate_op(n.op, n.attrs, *(env[i] if i in env else self.params[i] for i in n.ins))
+            ins = [env[i] if i in env else self.params[i] for i in n.ins]
+            try:
+                env[n.out] = evaluate_op(n.op, n.attrs, *ins)
+            except (ValueError, IndexError) as e:
+                place = f" at {n.where}" if n.where else ""
+                raise ValueError(f"{n.op} {n.out!r}{place}: shapes {[i.shape for i in ins]} do not fit: {e}") from None
         return env
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -68,6 +68,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list, init=False)
     outputs: list[Value] = field(default_factory=list, init=False)
     reach: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
+    known: dict[str, Value] = field(default_factory=dict, init=False, repr=False)
 
     def input(self, name: str, type: QType) -> Value:
         """A new input; all its format's codes may arrive."""
@@ -94,7 +95,7 @@ class Graph:
         """Apply an op; all its results, under `names` or generated ones."""
         where = f"node {len(self.nodes)} ({op.name})"
         for v in ins:
-            if v.name not in self.reach:
+            if self.known.get(v.name) != v:
                 raise ValueError(f"{where}: input {v.name!r} is no value of this graph")
         try:
             types = op.out_type(*(v.type for v in ins))
@@ -106,6 +107,10 @@ class Graph:
         names = tuple(names) or tuple(self._fresh(stem, i, len(types)) for i in range(len(types)))
         if len(names) != len(types):
             raise ValueError(f"{where}: {len(names)} names for {len(types)} results")
+        if len(set(names)) != len(names):
+            raise ValueError(f"{where}: names {names} must differ")
+        for name in names:
+            self._check_name(name)
         for name, t in zip(names, types, strict=True):
             if not reach.inside(format_interval(t.fmt)):
                 raise ValueError(
@@ -119,7 +124,7 @@ class Graph:
     def output(self, *values: Value) -> None:
         """Declare values as outputs, in this order."""
         for v in values:
-            if v.name not in self.reach:
+            if self.known.get(v.name) != v:
                 raise ValueError(f"output {v.name!r} is no value of this graph")
             if not v.type.batched and self.inputs and any(i.type.batched for i in self.inputs):
                 raise ValueError(f"output {v.name!r} has no batch axis: it does not depend on a batched input")
@@ -135,12 +140,16 @@ class Graph:
         return list(dict.fromkeys([*computed, *self.outputs]))
 
     def _define(self, name: str, type: QType, reach: Interval) -> Value:
+        self._check_name(name)
+        self.reach[name] = reach
+        self.known[name] = Value(name, type)
+        return self.known[name]
+
+    def _check_name(self, name: str) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"value name {name!r} must be a non-empty string")
         if name in self.reach:
             raise ValueError(f"value {name!r} exists already in graph {self.name!r}")
-        self.reach[name] = reach
-        return Value(name, type)
 
     def _fresh(self, stem: str, i: int, of: int) -> str:
         name = stem if of == 1 else f"{stem}.{i}"

@@ -174,8 +174,9 @@ def quantize(
 
 def encode(x: Reals, t: QType, rounding: str = "half_even", rng: np.random.Generator | None = None) -> Codes:
     """Codes of the reals `x` in type `t`; see `quantize`."""
-    units = x / t.along_axis(t.scale)
-    if isinstance(t.fmt, FloatFormat):
+    with np.errstate(over="ignore"):  # what passes float64 saturates
+        units = x / t.along_axis(t.scale)
+    if isinstance(t.fmt, FloatFormat) or not np.any(t.zero_point):
         return t.fmt.encode(units, rounding, rng)
     # Why two steps: ONNX rounds, adds the zero point, then saturates; adding before rounding moves ties.
     wide = IntFormat("wide", 63).encode(units, rounding, rng)
@@ -192,9 +193,11 @@ def symmetric_scale(x: Reals, fmt: Format, axis: int | None = None) -> float | t
 
 def _plain(v: ArrayLike, kind: type) -> Any:
     a = np.asarray(v)
+    if a.ndim > 1 or (kind is int and (a != np.rint(a)).any()):
+        raise ValueError(f"quantize: scale or zero_point {_short(v)} must be one {kind.__name__} or one a channel")
     return kind(a) if a.ndim == 0 else tuple(kind(e) for e in a)
 
 
 def _short(v: object) -> str:
-    text = repr(v)
+    text = " ".join(repr(v).split())
     return text if len(text) <= 60 else text[:57] + "..."

@@ -30,7 +30,7 @@ class Interval(NamedTuple):
     @property
     def bits(self) -> int:
         """Two's-complement bits that hold every member."""
-        return 1 + max(self.hi.bit_length(), (~self.lo).bit_length() if self.lo < 0 else 0)
+        return 1 + max(max(self.hi, 0).bit_length(), (~self.lo).bit_length() if self.lo < 0 else 0)
 
     def inside(self, other: Interval) -> bool:
         """Whether every member is a member of `other`."""
@@ -104,9 +104,15 @@ def dot_bound(weights: Ints, x: Interval, start: Ints) -> DotBound:
         x: what each input can reach.
         start: what the accumulator starts at, shape (n,) or ().
     """
-    positive, negative = np.maximum(weights, 0).sum(0), np.minimum(weights, 0).sum(0)
+    size = float(np.abs(weights.astype(np.float64)).sum(0).max(initial=0)) * x.magnitude + float(np.abs(start).max())
+    w = weights if size < 2.0**61 else weights.astype(object)  # Python integers where int64 might not do
+    positive, negative = np.maximum(w, 0).sum(0), np.minimum(w, 0).sum(0)
     high, low = max(x.hi, 0), min(x.lo, 0)
-    return DotBound(start + positive * low + negative * high, start + positive * high + negative * low)
+    lo, hi = start + positive * low + negative * high, start + positive * high + negative * low
+    if max(int(hi.max()), -int(lo.min())) >= 1 << 62:
+        what = f"a sum of {len(weights)} products may reach {int(lo.min())}..{int(hi.max())}"
+        raise ValueError(f"{what}, outside int64 with its guard bit; use narrower formats")
+    return DotBound(np.asarray(lo, np.int64), np.asarray(hi, np.int64))
 
 
 def witness(weights: Ints, x: Interval, channel: int, *, top: bool = True) -> Ints:

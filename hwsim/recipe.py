@@ -62,6 +62,10 @@ class Recipe:
             raise ValueError(f"recipe: observer {self.observer!r} is unknown: use one of {', '.join(OBSERVERS)}")
         if self.equalize not in EQUALIZE:
             raise ValueError(f"recipe: equalize {self.equalize!r} is unknown: use one of {', '.join(EQUALIZE)}")
+        if not getattr(format_named(self.weights), "signed", True):
+            raise ValueError(f"recipe: weights {self.weights!r} must be a signed format")
+        if len({p for p, _ in self.overrides}) != len(self.overrides):
+            raise ValueError(f"recipe: overrides name a layer twice: {[p for p, _ in self.overrides]}")
         for pattern, settings in self.overrides:
             if whole := set(settings) & {"equalize", "bias_correction"}:
                 raise ValueError(f"recipe: {sorted(whole)} of {pattern!r} is for the whole model, not for one layer")
@@ -72,11 +76,11 @@ class Recipe:
         """Whether scales must be powers of two."""
         return self.power_of_two or self.contract == "pow2"
 
-    def at(self, layer: str) -> Recipe:
-        """The settings for one layer, overrides applied."""
+    def at(self, *names: str) -> Recipe:
+        """The settings for one layer, overrides applied; a layer with a fused clamp goes by both names."""
         r = replace(self, overrides=())
         for pattern, settings in self.overrides:
-            if fnmatch.fnmatchcase(layer, pattern):
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names):
                 r = r._with(settings)
         return r
 

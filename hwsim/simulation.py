@@ -47,7 +47,7 @@ def simulate(
             if last[v.name] == i and v.name not in wanted:
                 env.pop(v.name, None)
     env |= {n: constants[n] for n in wanted & constants.keys()}
-    return {name: np.asarray(env[name], order="C") for name in env if name in wanted}
+    return {name: np.array(env[name], order="C") for name in env if name in wanted}
 
 
 def run_node(node: Node, engine: str, *codes: Codes | None) -> tuple[Codes, ...]:

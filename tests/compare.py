@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -28,6 +29,16 @@ def assert_one_line(error: BaseException, *culprits: str) -> None:
     assert "\n" not in text, f"more than one line: {text!r}"
     missing = [c for c in culprits if c not in text]
     assert not missing, f"{missing} not named in {text!r}"
+
+
+def assert_refused(call: Callable[[], object], *culprits: str) -> None:
+    """Fail unless the call raises a ValueError of one line that names every culprit."""
+    try:
+        call()
+    except ValueError as e:
+        assert_one_line(e, *culprits)
+    else:
+        raise AssertionError(f"not refused; expected a ValueError that names {culprits}")
 
 
 def all_codes(fmt: Any) -> np.ndarray[Any, Any]:

@@ -76,7 +76,7 @@ def test_modules_name_things(path: Path) -> None:
 def test_templates_are_small_and_never_compute(path: Path) -> None:
     text = path.read_text()
     whole_files = ("c/header", "c/qmath", "onnx/macros")  # one text that ships, or one library of macros
-    assert text.count("\n") <= (100 if any(w in name(path) for w in whole_files) else 60)
+    assert text.count("\n") <= (120 if any(w in name(path) for w in whole_files) else 60)
     assert "{% import" not in text
     assert " ** " not in text
 

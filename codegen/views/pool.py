@@ -7,7 +7,7 @@ import numpy as np
 from hwsim.ops import Pool
 
 from .c_view import CView, index, literal, strides
-from .onnx_types import INT64, wide
+from .onnx_types import DOUBLE, EXACT, INT64, wide
 from .onnx_view import OnnxView
 
 
@@ -22,6 +22,7 @@ def onnx(v: OnnxView) -> None:
     across = w + sum(op.padding[1])
     places = rows[:, None, :, None] * across + columns[None, :, None, :]
     v.fields |= {"operator": "ReduceMax" if op.kind == "max" else "ReduceSum", "x": v.operand(0, kind, zero=False)}
+    v.fields["halves"] = op.kind == "mean" and v.out_reach().magnitude >= EXACT[DOUBLE]
     v.fields["pads"] = [0, op.padding[0][0], op.padding[1][0], 0, 0, op.padding[0][1], op.padding[1][1], 0]
     v.fields |= {"border": v.table(_border(v, op), kind), "flat": [-1, (h + sum(op.padding[0])) * across, c]}
     v.fields |= {"places": v.table(places.reshape(oh * ow, -1), INT64), "out_shape": [-1, oh, ow, c]}

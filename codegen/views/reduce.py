@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwsim.ops import Reduce
 
 from .c_view import CView, index, literal, strides
-from .onnx_types import wide
+from .onnx_types import DOUBLE, EXACT, wide
 from .onnx_view import OnnxView
 
 
@@ -18,7 +18,7 @@ def onnx(v: OnnxView) -> None:
         "operator": f"Reduce{'Sum' if op.kind == 'mean' else op.kind.capitalize()}",
         "x": v.operand(0, kind, zero=False),
     }
-    v.fields |= {"axes": op.axes, "to": v.out.id}
+    v.fields |= {"axes": op.axes, "halves": op.kind in ("sum", "mean") and v.out_reach().magnitude >= EXACT[DOUBLE]}
 
 
 def c(v: CView) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..contracts import Contract, Dyadic16, Pow2, contract_named
-from ..formats import INT32, INT48, INT64, UINT8, UINT16, Format, IntFormat, format_named
+from ..formats import INT32, INT48, INT64, UINT8, UINT16, Format, IntFormat, Reals, format_named
 from ..front import FrontGraph, FrontNode
 from ..graph import Graph, Value
 from ..observers import Range, activation_type
@@ -16,10 +16,10 @@ from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce, Requant
 from ..qtensor import BATCH, QType, Shape, encode
 from ..ranges import Operand, format_interval
 from ..recipe import Recipe
+from .fusing import CLAMPS, fused_clamp, layer_names
 from .layout import FLAT, NHWC, PLAIN, Lowered, to_nhwc, to_plain
 
 Exact = MatMul | Conv2d | Add | Mul | Pool | Reduce  # ops that refuse to overflow
-CLAMPS = {"relu": None, "relu6": 6.0}  # operation -> upper end; the lower end is 0
 
 
 class Lowering:
@@ -43,7 +43,7 @@ class Lowering:
 
     def type_of(self, value: str) -> QType:
         """The quantized type of a front value (in its own layout): its mark, else from its range and recipe."""
-        r, shape = self.recipe.at(value), self._shape(value)
+        r, shape = self.settings(value), self._shape(value)
         fmt = format_named(r.activations)
         if mark := self.front.marks.get(value):
             return QType(shape, fmt, mark.scale, mark.zero_point)
@@ -70,18 +70,27 @@ class Lowering:
         x = self.stored(name, node)
         return x.value if x.layout == NHWC else to_nhwc(self.graph, to_plain(self.graph, x, self.shapes[name]))
 
+    def settings(self, value: str) -> Recipe:
+        """The recipe for one value."""
+        return self.recipe.at(*layer_names(self.front, value))
+
+    def param(self, node: FrontNode, i: int) -> Reals:
+        """Parameter input `i` of `node`, float64."""
+        if node.ins[i] not in self.front.params:
+            place = f" at {node.where}" if node.where else ""
+            raise ValueError(f"{node.op} {node.out!r}{place}: {node.ins[i]!r} is computed; it must be a parameter")
+        return self.front.params[node.ins[i]].astype(np.float64)
+
     def absorb_clamp(self, node: FrontNode) -> tuple[str, str]:
-        """The value to produce for `node`: its own, or that of a ReLU or ReLU6 that alone reads it; and which."""
-        readers = self.front.consumers(node.out)
-        if len(readers) == 1 and readers[0].op in CLAMPS and node.out not in self.front.outputs:
-            return readers[0].out, readers[0].op
-        return node.out, ""
+        """The value to produce for `node`: its own, or that of the clamp fused into it; and which clamp."""
+        clamp = fused_clamp(self.front, node)
+        return (clamp.out, clamp.op) if clamp else (node.out, "")
 
     def requantize(
         self, x: Value, name: str, out: QType, *, contract: type[Contract] | None = None, clamp: str = ""
     ) -> Value:
         """`x` in type `out` under the recipe's contract (or the given one), clamped as a fused ReLU or ReLU6 says."""
-        r = self.recipe.at(name)
+        r = self.settings(name)
         if not isinstance(out.fmt, IntFormat):
             raise ValueError(f"{name!r}: activations in {out.fmt.name} are not supported; use an integer format")
         assert isinstance(out.zero_point, int)  # activation types are per tensor
@@ -101,12 +110,12 @@ class Lowering:
 
     def mean_contract(self, name: str, count: int) -> type[Contract]:
         """The recipe's contract; a shift alone cannot divide by 9, so under ``pow2`` such a mean takes ``dyadic16``."""
-        wanted = contract_named(self.recipe.at(name).contract)
+        wanted = contract_named(self.settings(name).contract)
         return Dyadic16 if wanted is Pow2 and count & (count - 1) else wanted
 
     def weight_format(self, node: FrontNode) -> Format:
         """Format of the node's weights."""
-        return format_named(self.recipe.at(node.out).weights)
+        return format_named(self.settings(node.out).weights)
 
     def define(self, front_name: str, value: Value, layout: str = PLAIN, image: tuple[int, ...] = ()) -> None:
         """Record where a front value is."""

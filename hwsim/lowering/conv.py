@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..front import FrontNode
 from ..ops import Conv2d
 from .context import NHWC, Lowering
@@ -13,7 +11,7 @@ from .weights import weighted
 def lower_conv(ctx: Lowering, node: FrontNode) -> None:
     """See the module; weights go from (O, C, KH, KW) or (O, C, K) to (O, KH, KW, C)."""
     x, a = ctx.image(node.ins[0], node), node.attrs
-    weight = ctx.front.params[node.ins[1]].astype(np.float64)
+    weight = ctx.param(node, 1)
     stride, dilation, padding = list(a["stride"]), list(a["dilation"]), [tuple(p) for p in a["padding"]]
     if node.op == "conv1d":
         weight = weight[:, :, None, :]

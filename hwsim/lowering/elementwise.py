@@ -72,7 +72,7 @@ def parameter(ctx: Lowering, name: str, node: FrontNode, layout: str, scale: flo
         p = np.broadcast_to(p, (*[1] * (rank + 1 - p.ndim), *p.shape)) if p.ndim <= rank else p
         p = np.moveaxis(p.reshape(p.shape[-rank:]), 0, -1)
         p = p[None] if rank == 2 else p  # one row
-    if scale is None and ctx.recipe.at(node.out).powers_of_two:
+    if scale is None and ctx.settings(node.out).powers_of_two:
         scale = pow2_up(float(np.abs(p).max(initial=0.0)) / INT16.max_int or 1.0)
     return ctx.graph.constant(f"{node.out}.{name}", quantize(p, INT16, scale=scale))
 

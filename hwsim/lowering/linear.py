@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..front import FrontNode
 from ..ops import MatMul
 from .context import FLAT, Lowering
@@ -13,7 +11,7 @@ from .weights import weighted
 def lower_linear(ctx: Lowering, node: FrontNode) -> None:
     """See the module. A flattened image is read as it lies: its weights are permuted instead."""
     source = ctx.stored(node.ins[0], node)
-    weight = ctx.front.params[node.ins[1]].astype(np.float64).T
+    weight = ctx.param(node, 1).T
     if source.layout == FLAT:
         channels, height, width = source.image
         weight = weight.reshape(channels, height, width, -1).transpose(1, 2, 0, 3).reshape(weight.shape)

@@ -61,6 +61,6 @@ def lower_embedding(ctx: Lowering, node: FrontNode) -> None:
     out = ctx.type_of(node.out)
     assert isinstance(out.scale, float)  # activation types are per tensor
     assert isinstance(out.zero_point, int)
-    table = quantize(ctx.front.params[node.ins[1]], out.fmt, scale=out.scale, zero_point=out.zero_point)
+    table = quantize(ctx.param(node, 1), out.fmt, scale=out.scale, zero_point=out.zero_point)
     v = ctx.graph.constant(f"{node.out}.table", table)
     ctx.define(node.out, ctx.graph.add(Gather(axis=0), v, ctx.value(node.ins[0], node), name=node.out))

@@ -15,10 +15,10 @@ from .context import Lowering
 
 def weighted(ctx: Lowering, node: FrontNode, x: Value, weight: Reals, out: QType, axis: int) -> tuple[Value, Value]:
     """Constants of the weight (output channels along `axis`) and of the folded start of the accumulator."""
-    r, fmt = ctx.recipe.at(node.out), ctx.weight_format(node)
+    r, fmt = ctx.settings(node.out), ctx.weight_format(node)
     bias = np.zeros(weight.shape[axis])
     if len(node.ins) > 2:
-        bias = ctx.front.params[node.ins[2]].astype(np.float64)
+        bias = ctx.param(node, 2)
     rows = np.moveaxis(weight, axis, -1).reshape(-1, weight.shape[axis])
     if mark := ctx.front.marks.get(node.ins[1]):
         scale = np.broadcast_to(np.asarray(mark.scale), bias.shape)
@@ -44,7 +44,8 @@ def weight_scales(weight: Reals, bias: Reals, x: QType, out: QType, fmt: Format,
     top = np.abs(weight).max(0) / np.ldexp(float(fmt.max_int), fmt.lsb_exp)
     unit = float(np.ldexp(np.asarray(x.scale), x.fmt.lsb_exp + fmt.lsb_exp))
     idle = float(np.max(out.lsb)) / unit / 256
-    scale = np.maximum(np.where(top > 0, top, idle), np.abs(bias) / (unit * 2.0**29))
+    least = np.maximum(np.abs(bias) / (unit * 2.0**29), idle * 2.0**-20)  # 2**-28 of the result's step is nothing
+    scale = np.maximum(np.where(top > 0, top, idle), least)
     return scale if per_channel else np.full(scale.shape, scale.max())
 
 

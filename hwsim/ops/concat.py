@@ -31,7 +31,7 @@ class Concat:
             raise ValueError("concat: no inputs")
         same_grid("concat", *xs)
         inner_axis("concat", xs[0], self.axis)
-        if len({self._others(x.shape) for x in xs}) > 1:
+        if len({len(x.shape) for x in xs}) > 1 or len({self._others(x.shape) for x in xs}) > 1:
             raise ValueError(f"concat: shapes {', '.join(str(x.shape) for x in xs)} differ outside axis {self.axis}")
         total = sum(int(x.shape[self.axis]) for x in xs)
         return xs[0].reshaped(tuple(total if i == self.axis else d for i, d in enumerate(xs[0].shape)))

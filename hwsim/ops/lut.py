@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..formats import INT8, Codes, Format, IntFormat, Reals
-from ..qtensor import QTensor, QType, encode
+from ..qtensor import QType, encode
 from ..ranges import Interval, Operand
 from .shapes import per_tensor
 
@@ -39,8 +39,10 @@ class Lut:
         """The table of `fn` (reals to reals): each entry is the result rounded half to even."""
         if not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and isinstance(out.zero_point, int)):
             raise ValueError(f"lut: result type {out.fmt.name} must be an integer format, per tensor")
+        scale, zero = per_tensor("lut", source)
         codes = np.arange(source.fmt.min_code, source.fmt.max_code + 1).astype(source.fmt.dtype)
-        y = np.asarray(fn(QTensor(source.reshaped(codes.shape), codes).dequantize()), np.float64)
+        reals = np.ldexp((source.fmt.to_int(codes) - zero) * scale, source.fmt.lsb_exp)  # reserved codes read 0
+        y = np.asarray(fn(reals), np.float64)
         if not np.isfinite(y).all():
             raise ValueError(f"lut: the function is {y[~np.isfinite(y)][0]} at code {codes[~np.isfinite(y)][0]}")
         table = tuple(encode(y, out.reshaped(y.shape)).tolist())

@@ -53,6 +53,8 @@ class MatMul:
             return dot_bound(b.constant.to_int(), a.reach, start)
         k, zero = int(b.type.shape[-2]), zero_points(b.type)
         product = a.reach.times(Interval(b.reach.lo - zero.hi, b.reach.hi - zero.lo))
+        if k * product.magnitude + int(np.abs(start).max()) >= 1 << 62:
+            raise ValueError(f"matmul: {k} products may reach {k * product.magnitude}, outside int64")
         lo, hi = k * min(product.lo, 0) + int(np.min(start)), k * max(product.hi, 0) + int(np.max(start))
         return DotBound(np.array([lo]), np.array([hi]))
 

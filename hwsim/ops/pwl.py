@@ -45,6 +45,9 @@ class Pwl:
         """Raise ValueError for tables that are no piecewise-linear function."""
         check_rounding(self.rounding)
         n = len(self.slopes)
+        for v in (*self.breakpoints, *self.slopes, *self.intercepts, self.shift):
+            if not isinstance(v, int):
+                raise ValueError(f"pwl: constant {v!r} must be an integer")
         if n < 1 or len(self.intercepts) != n or len(self.breakpoints) != n - 1:
             raise ValueError(
                 f"pwl: {len(self.breakpoints)} breakpoints, {n} slopes, {len(self.intercepts)} intercepts; "

@@ -88,9 +88,9 @@ class Requant:
     def run(self, ins: tuple[QType, ...], x: Codes) -> Codes:
         """The definition."""
         y = self.contract.apply(ins[0].fmt.to_int(x) - ins[0].along_axis(ins[0].zero_point)) + self.zero_point
-        return np.clip(y, *self.limits).astype(self.fmt.dtype)
+        return np.clip(y, *self.limits).astype(self.fmt.dtype).reshape(x.shape)
 
     def run_fast(self, ins: tuple[QType, ...], x: Codes) -> Codes:
         """Numba twin of the contract, then the same offset and saturation."""
         y = self.contract.apply_fast(ins[0].fmt.to_int(x) - ins[0].along_axis(ins[0].zero_point)) + self.zero_point
-        return np.clip(y, *self.limits).astype(self.fmt.dtype)
+        return np.clip(y, *self.limits).astype(self.fmt.dtype).reshape(x.shape)

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+from hwsim import (
+    FP4_E1M2,
+    FP4_E2M1,
+    FP4_E3M0,
+    FP8_E5M2,
+    INT4,
+    INT8,
+    INT16,
+    INT24,
+    INT32,
+    INT64,
+    TERNARY,
+    UINT1,
+    UINT8,
+    QType,
+)
+from hwsim.ops import MatMul
+from tests.compare import all_codes, assert_same
+from tests.oracles.floats import gfloat_values
+from tests.oracles.one_op import codes, overflows, refuses, run, t, tensor
+
+
+def python_matmul(a, b, bias=None):
+    """Rows times columns in Python integers; b already less its zero point."""
+    columns = list(zip(*b, strict=True))
+    start = bias or [0] * len(columns)
+    return [[s + sum(x * y for x, y in zip(r, c, strict=True)) for c, s in zip(columns, start, strict=True)] for r in a]
+
+
+@pytest.mark.parametrize("fmt", [INT8, UINT8])
+def test_all_products_of_8_bits(fmt):
+    a, b = all_codes(INT8)[:, None], all_codes(fmt)[None]
+    want = [[int(x) * int(y) for y in b[0]] for x in a[:, 0]]
+    assert_same(want, codes(MatMul(), tensor(a), tensor(b, fmt)), a, b)
+    assert_same(want, codes(MatMul(), tensor(a), tensor(b, fmt), constant=(1,)), a, b)
+
+
+@pytest.mark.parametrize("fa", [FP4_E2M1, FP4_E1M2, FP4_E3M0])
+@pytest.mark.parametrize("fb", [FP4_E2M1, FP4_E1M2, FP4_E3M0])
+def test_all_products_of_4_bit_floats(fa, fb):
+    a, b = np.arange(16)[:, None], np.arange(16)[None]
+    y = run(MatMul(), tensor(a, fa, 0.5), tensor(b, fb, 0.25))
+    assert_same(gfloat_values(fa)[a] * gfloat_values(fb)[b] / 8, y.dequantize(), a, b)
+
+
+def test_all_products_of_e5m2_with_ternary():
+    a = all_codes(FP8_E5M2)[:, None]
+    y = run(MatMul(acc=INT64), tensor(a, FP8_E5M2), tensor(np.array([[-1, 0, 1]]), TERNARY))
+    values = gfloat_values(FP8_E5M2)[a]
+    assert_same(np.hstack([-values, values * 0, values]), y.dequantize(), a)
+
+
+@pytest.mark.parametrize("zero", [0, 7, (3, -128, 127)])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_bias_and_zero_points(zero, with_bias):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(-128, 128, (5, 20)), rng.integers(-128, 128, (20, 3))
+    bias = rng.integers(-(10**6), 10**6, 3)
+    z = np.broadcast_to(zero, 3)
+    weights = tensor(b, INT8, 0.5, zero, axis=1 if isinstance(zero, tuple) else None)
+    ins = [tensor(a, INT8, 0.25), weights, tensor(bias, INT24, 0.125)][: 2 + with_bias]
+    want = python_matmul(a.tolist(), (b - z).tolist(), bias.tolist() if with_bias else None)
+    for constant in ((), (1,), (1, 2)[: 1 + with_bias]):
+        assert_same(want, codes(MatMul(), *ins, constant=constant))
+
+
+def test_scales_multiply_per_channel():
+    op, a = MatMul(), t("N", 3, scale=0.5)
+    w = t(3, 2, fmt=FP4_E2M1, scale=(1.0, 4.0), axis=1)
+    assert op.out_type(a, w) == QType(("N", 2), INT32, (0.25, 1.0), axis=1)
+    bias = t(2, fmt=INT32, scale=(0.25, 1.0), axis=0)
+    assert op.out_type(t("N", 3, scale=0.5, zero=7), w, bias) == op.out_type(a, w)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((4,), (4, 3)), ((2, 4), (4, 3)), ((2, 5, 4), (4, 3)), ((2, 5, 4), (2, 4, 3)), ((2, 3, 1, 4), (2, 3, 4, 1))],
+)
+def test_every_rank(a, b):
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(-128, 128, a), rng.integers(-128, 128, b)
+    got = codes(MatMul(), tensor(x), tensor(y))
+    rows, left = x.reshape(-1, 1, 4) if len(b) == 2 else x.reshape(-1, *a[-2:]), y.reshape(-1, *b[-2:])
+    want = [python_matmul(r.tolist(), left[i % len(left)].tolist()) for i, r in enumerate(rows)]
+    assert_same(np.array(want).reshape(got.shape), got)
+
+
+LIMITS = {  # k where k * max|a| * max|b| meets 2**24 and 2**53: float32, float64, int64 from there on
+    "float32": (INT8, INT8, 1023),
+    "float64 from 2**24": (INT8, INT8, 1024),
+    "float64 past 2**24": (INT8, INT8, 1999),
+    "float64 under 2**53": (INT32, INT16, 127),
+    "int64 from 2**53": (INT32, INT16, 128),
+    "int64 past 2**53": (INT32, INT16, 255),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_widest_sums_of_each_float_type(name):
+    fa, fb, k = LIMITS[name]
+    a, b = np.full((2, k), fa.min_int), np.full((k, 2), fb.min_int)
+    a[:, 0], b[0] = fa.max_int, fb.max_int  # an odd product: the sum needs its last bit
+    b[1:, 1] = fb.max_int
+    got = codes(MatMul(acc=INT64), tensor(a, fa), tensor(b, fb), constant=(1,))
+    assert_same(python_matmul(a.tolist(), b.tolist()), got)
+    assert got[0, 0] % 2 == 1
+
+
+def test_many_random_sums():
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(-128, 128, (8, 300)), rng.integers(-8, 8, (300, 8))
+    assert_same(python_matmul(a.tolist(), b.tolist()), codes(MatMul(), tensor(a), tensor(b, INT4)))
+
+
+def test_refusals():
+    op = MatMul()
+    refuses(op, (t(2, 3), t(4, 2)), "(2, 3) @ (4, 2)")
+    refuses(op, (t(3), t(3)), "(3,) @ (3,)")
+    refuses(op, (t(2, 3, 4), t(5, 4, 2)), "(2, 3, 4) @ (5, 4, 2)")
+    refuses(op, (t("N", 4), t("N", 4, 2)), "('N', 4) @ ('N', 4, 2)")
+    refuses(op, (t("N"), t("N", 4)), "batch")
+    refuses(op, (t(3, scale=(1.0,) * 3, axis=0), t(3, 2)), "per-channel", "(3,)")
+    refuses(op, (t(3), t(3, 2, scale=(1.0,) * 3, axis=0)), "axis 0")
+    refuses(op, (t(3, zero=5), t(3, 2)), "zero_point 5", "bias")
+    refuses(op, (t(3), t(3, 2), t(3, fmt=INT32)), "(3,)", "(2,)")
+    refuses(op, (t(3), t(3, 2), t(2, fmt=FP4_E2M1)), "fp4_e2m1")
+    refuses(op, (t(3), t(3, 2), t(2, fmt=INT32, zero=1)), "zero_point 0")
+    refuses(op, (t(3), t(3, 2), t(2, fmt=INT32, scale=0.5)), "scale")
+    refuses(op, (t(3), t(3, 2), t(2, fmt=INT32, scale=1 + 1e-11)), "scale")
+    assert op.out_type(t(3), t(3, 2), t(2, fmt=INT32, scale=1 + 1e-13)).scale == 1.0
+    overflows(MatMul(acc=INT16), (t(2), t(2, 2)), "-32512..32768", "int16")
+    assert codes(MatMul(acc=INT16), tensor(np.full(2, -128)), tensor(np.full((2, 1), 1), UINT1)).tolist() == [-256]
+    overflows(MatMul(acc=INT64), (t(2, fmt=INT64), t(2, 2)), "int64")

@@ -1,0 +1,124 @@
+import pytest
+
+from hwsim import CONTRACTS, FORMATS, Recipe
+from hwsim.observers import OBSERVERS
+from hwsim.rounding import ROUNDINGS
+from tests.compare import assert_one_line, assert_refused
+
+FULL = Recipe(
+    weights="int4",
+    activations="uint8",
+    per_channel=False,
+    symmetric=True,
+    power_of_two=True,
+    contract="tfl_single",
+    rounding="half_even",
+    observer="percentile",
+    overrides=(("fc*", {"weights": "int8", "per_channel": True}), ("fc2", {"contract": "pow2"})),
+)
+TOML = """
+weights = "int4"
+activations = "uint8"
+per_channel = false
+symmetric = true
+power_of_two = true
+contract = "tfl_single"
+rounding = "half_even"
+observer = "percentile"
+
+[overrides."fc*"]
+weights = "int8"
+per_channel = true
+
+[overrides.fc2]
+contract = "pow2"
+"""
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), FULL], ids=["default", "full"])
+def test_dictionaries_come_back(recipe):
+    data = recipe.to_dict()
+    assert Recipe.from_dict(data) == recipe
+    assert Recipe.from_dict(data).to_dict() == data
+    data["overrides"]["new"] = {"weights": "int2"}
+    assert "new" not in dict(recipe.overrides), "to_dict must not share the recipe's own tables"
+
+
+def test_toml(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(TOML)
+    assert Recipe.from_toml(path) == FULL
+    path.write_text("")
+    assert Recipe.from_toml(path) == Recipe()
+
+
+def test_overrides_go_by_glob_and_the_later_one_wins():
+    assert FULL.at("conv1") == Recipe(**{**FULL.to_dict(), "overrides": ()})
+    one, two = FULL.at("fc1"), FULL.at("fc2")
+    assert (one.weights, one.per_channel, one.contract) == ("int8", True, "tfl_single")
+    assert (two.weights, two.per_channel, two.contract) == ("int8", True, "pow2")
+    assert (one.symmetric, one.rounding, one.overrides) == (True, "half_even", ())
+    twice = Recipe(overrides=(("*", {"weights": "int4"}), ("b?", {"weights": "int16"}), ("[xy]", {"weights": "int2"})))
+    assert [twice.at(n).weights for n in ("a", "b1", "b12", "y", "B1")] == ["int4", "int16", "int4", "int2", "int4"]
+
+
+def test_two_overrides_of_one_glob_come_back_or_are_refused():
+    """A dictionary holds one table a glob: what cannot be written down must not be accepted."""
+    twice = (("fc*", {"weights": "int4"}), ("b", {}), ("fc*", {"contract": "pow2"}))
+    try:
+        recipe = Recipe(overrides=twice)
+    except ValueError as e:
+        assert_one_line(e, "fc*")
+    else:
+        assert Recipe.from_dict(recipe.to_dict()).at("fc1") == recipe.at("fc1")
+
+
+def test_every_known_name_is_taken():
+    for key, names in (
+        ("activations", FORMATS),
+        ("contract", [c.name for c in CONTRACTS]),
+        ("rounding", ROUNDINGS),
+        ("observer", OBSERVERS),
+    ):
+        for name in names:
+            assert getattr(Recipe(**{key: name}), key) == name
+
+
+REFUSED = {
+    "key": ({"weight": "int8"}, "['weight']", "weights", "activations"),
+    "format": ({"weights": "int9"}, "'int9'", "int8"),
+    "contract": ({"contract": "gemmlowp"}, "'gemmlowp'", "dyadic16"),
+    "rounding": ({"rounding": "up"}, "'up'", "half_up"),
+    "stochastic": ({"rounding": "stochastic"}, "'stochastic'"),
+    "observer": ({"observer": "median"}, "'median'", "minmax"),
+    "bool": ({"per_channel": 1}, "per_channel = 1", "bool"),
+    "text": ({"symmetric": "yes"}, "'yes'"),
+    "number": ({"weights": 8}, "weights = 8", "str"),
+    "override key": ({"overrides": {"fc": {"weight": "int8"}}}, "['weight']"),
+    "override value": ({"overrides": {"fc": {"weights": "int9"}}}, "'int9'"),
+    "override type": ({"overrides": {"fc": {"per_channel": "no"}}}, "'no'"),
+    "nested": ({"overrides": {"fc": {"overrides": {}}}}, "['overrides']"),
+    "no table": ({"overrides": {"fc": "int8"}}, "tables"),
+    "a list": ({"overrides": [{"weights": "int8"}]}, "tables"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_unknown_keys_and_values_are_refused(name):
+    data, *culprits = REFUSED[name]
+    assert_refused(lambda: Recipe.from_dict(data), *culprits)
+
+
+@pytest.mark.parametrize(
+    "text", ['weights = "int9"', "weights = ", 'weights = "int4"\nweights = "int8"', "x = 1", "\x00"]
+)
+def test_toml_errors_name_the_file(tmp_path, text):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    assert_refused(lambda: Recipe.from_toml(path), str(path))
+
+
+def test_toml_that_is_no_text_names_the_file(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert_refused(lambda: Recipe.from_toml(path), str(path))

@@ -1,0 +1,37 @@
+"""Every notebook runs from top to bottom, and what it shows is what it has stored."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+def shown(notebook: nbformat.NotebookNode) -> list[str]:
+    """Text outputs; versions, times and addresses may differ."""
+    texts = ["".join(o.get("text", "") for o in c.get("outputs", [])) for c in notebook.cells if c.cell_type == "code"]
+    return [re.sub(r"\d+\.\d+\.\d+|0x[0-9a-f]+|\d+(\.\d+)? ?m?s\b", "_", t) for t in texts]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_runs_as_stored(path: Path) -> None:
+    from nbclient import NotebookClient
+
+    stored = nbformat.read(path, as_version=4)
+    fresh = nbformat.read(path, as_version=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jupyter's own deprecations are not ours
+        NotebookClient(
+            fresh, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        ).execute()
+    assert shown(fresh) == shown(stored)
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+    assert all(re.match(r"\d\d_", p.name) for p in NOTEBOOKS)
