@@ -46,6 +46,14 @@ EXAMPLES = {
     for e in (
         Example(name="mlp", what="784-128-64-10, Fashion-MNIST", **IMAGES),
         Example(name="resnet8", what="ResNet-8, Fashion-MNIST", **IMAGES),
+        Example(
+            name="ds-cnn",
+            what="1-D depthwise-separable network, smartwatch exercises",
+            data="watch.npz",
+            test="windows",
+            unit="windows of smartwatch motion",
+            divisor=128,
+        ),
     )
 }
 EXAMPLE = "mlp"
