@@ -89,11 +89,14 @@ def _windows(x: Floats, attrs: Attrs, fill: float) -> Reals:
 def _conv(attrs: Attrs, x: Floats, weight: Floats, bias: Floats | None = None) -> Reals:
     rank, groups = weight.ndim - 2, attrs["groups"]
     patches = _windows(x, {**attrs, "kernel": weight.shape[2:]}, 0.0)
+    cin, cout = weight.shape[1], len(weight) // groups
     n, out = len(x), patches.shape[2 : 2 + rank]
-    split = patches.reshape(n, groups, -1, *patches.shape[2:])
-    rows = np.moveaxis(split, 2, 2 + rank).reshape(n, groups, math.prod(out), -1)
-    w = weight.astype(np.float64).reshape(groups, len(weight) // groups, -1)
-    y = (rows @ w.swapaxes(1, 2)).swapaxes(2, 3).reshape(n, len(weight), *out)
+    y = np.empty((len(weight), n * math.prod(out)))
+    for g in range(groups):  # (c * k, n * out) a group: one large product
+        taps = np.moveaxis(patches[:, g * cin : (g + 1) * cin], [1, *range(2 + rank, 2 + 2 * rank)], range(1 + rank))
+        w = weight[g * cout : (g + 1) * cout].astype(np.float64).reshape(cout, -1)
+        y[g * cout : (g + 1) * cout] = w @ taps.reshape(w.shape[1], -1)
+    y = np.moveaxis(y.reshape(len(weight), n, *out), 0, 1)
     return y if bias is None else y + bias.reshape(-1, *[1] * rank)
 
 
