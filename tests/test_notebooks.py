@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 def shown(notebook: nbformat.NotebookNode) -> list[str]:
     """Text outputs; versions, times and addresses may differ."""
     texts = ["".join(o.get("text", "") for o in c.get("outputs", [])) for c in notebook.cells if c.cell_type == "code"]
-    return [re.sub(r"\d+\.\d+\.\d+|0x[0-9a-f]+|\d+(\.\d+)? ?m?s\b", "_", t) for t in texts]
+    return [re.sub(r"\d+\.\d+\.\d+|\d{6,}\.py|0x[0-9a-f]+|\d+(\.\d+)? ?m?s\b", "_", t) for t in texts]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
