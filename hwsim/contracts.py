@@ -2,15 +2,17 @@
 
 A contract is data: it names its arithmetic and carries its constants, and travels in the graph and every report.
 
-    contract      y =                                                        whose bits                     shift > 0
-    dyadic16      round(x * m / 2**s), m of 16 bits                          this project's default, RTL    right
-    pow2          round(x / 2**s)                                            shift-only hardware            right
-    tfl_single    half_up(x * m / 2**(31 - e)), m of 31 bits                 LiteRT reference and XNNPACK   left
-    tflm_double   half_away(half_up(x * 2**l * m / 2**31) / 2**r)            TFLM, CMSIS-NN                 left
-    onnx_float    half_even(float32(x) * float32(ratio)), all in float32     ONNX QLinear*, ONNX Runtime    -
+    contract      y =                                                        whose bits                         shift>0
+    dyadic16      round(x * m / 2**s), m of 16 bits                          this project's default, RTL        right
+    pow2          round(x / 2**s)                                            shift-only hardware                right
+    tfl_single    half_away(x * m / 2**(31 - e)), m of 31 bits               LiteRT's reference FULLY_CONNECTED left
+    tflm_double   half_away(half_up(x * 2**l * m / 2**31) / 2**r)            TFLM, CMSIS-NN, LiteRT's reference
+                                                                             convolutions                       left
+    onnx_float    half_even(float32(x) * float32(ratio)), all in float32     ONNX Runtime's QLinear*, LiteRT's
+                                                                             default (XNNPACK)                  -
 
 After any of them: add the zero point, then saturate (ONNX's order). Multipliers and shifts are one for all or one
-a channel of the last axis. Source: DESIGN decision 1; TFLite's quantization_util / common.h for TFLite ones.
+a channel of the last axis. Whose bits was measured, with ties and saturation, in tests/hwsim/test_contracts_oracles.py.
 """
 
 from __future__ import annotations
@@ -201,9 +203,20 @@ class _TflConstants:
 
 @dataclass(frozen=True, kw_only=True)
 class TflSingle(_TflConstants):
-    """``half_up(x * multiplier * 2**(shift - 31))``: TFLite's MultiplyByQuantizedMultiplier, single rounding."""
+    """``round(x * multiplier * 2**(shift - 31))``: one rounding.
 
+    Why half_away: LiteRT 2.3's reference kernel rounds ``float64(x) * ratio`` by C's `round`; only a number within
+    2**-31 of a tie can tell its float64 ratio from the Q31 multiplier here. ``half_up`` is the older integer form
+    (TFLITE_SINGLE_ROUNDING), which differs on every exact tie below zero.
+    """
+
+    rounding: str = "half_away"
     name: ClassVar[str] = "tfl_single"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for constants or roundings that are not TFLite's."""
+        super().__post_init__()
+        check_rounding(self.rounding, ("half_away", "half_up"))
 
     @property
     def max_input(self) -> int:
@@ -212,12 +225,12 @@ class TflSingle(_TflConstants):
 
     def apply(self, x: Ints) -> Ints:
         """The definition."""
-        return shift_right(x * np.asarray(self.multiplier), 31 - np.asarray(self.shift), "half_up")
+        return shift_right(x * np.asarray(self.multiplier), 31 - np.asarray(self.shift), self.rounding)
 
     def apply_fast(self, x: Ints) -> Ints:
         """Numba twin."""
-        half_up = ROUNDINGS.index("half_up")
-        return _dyadic(np.asarray(x, order="C"), np.asarray(self.multiplier), 31 - np.asarray(self.shift), half_up)
+        mode = ROUNDINGS.index(self.rounding)
+        return _dyadic(np.asarray(x, order="C"), np.asarray(self.multiplier), 31 - np.asarray(self.shift), mode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +366,9 @@ def quantize_multiplier(ratio: ArrayLike) -> tuple[tuple[int, ...], tuple[int, .
 
 def _check(name: str, field: str, values: Sequence[int], low: int, high: int) -> None:
     for v in values:
-        if not isinstance(v, int) or not low <= v <= high:
+        if not isinstance(v, int):
+            raise ValueError(f"{name}: {field} {v!r} must be a Python integer")
+        if not low <= v <= high:
             raise ValueError(f"{name}: {field} {v} is outside {low}..{high}")
     if not values:
         raise ValueError(f"{name}: {field} is empty")

@@ -51,8 +51,8 @@ def activation_type(
 ) -> QType:
     """The type whose codes cover `seen` and 0.
 
-    Asymmetric integer formats map the range onto all codes, with the zero point rounded (the scale then grows where
-    the rounding would cut an end off); floats and symmetric formats cover ``max(|lo|, |hi|)``.
+    Asymmetric integer formats map the range onto all codes, with the zero point rounded; floats and symmetric formats
+    cover ``max(|lo|, |hi|)``.
     """
     lo, hi = min(seen[0], 0.0), max(seen[1], 0.0)
     if not np.isfinite([lo, hi]).all():

@@ -133,11 +133,13 @@ def _npy(codes: Codes) -> bytes:
 
 
 def _codes(raw: bytes, t: QType) -> Codes:
-    """The array of a member; its header must be the one that `_npy` writes for type `t`, so nothing else is parsed."""
-    header = _npy(np.zeros(t.sample_shape, t.fmt.dtype))[:128]
-    if raw[: len(header)] != header[: len(raw)] or len(raw) != 128 + t.elements * t.fmt.dtype.itemsize:
+    """The array of a member; it must be what `_npy` writes for type `t`, so no header is ever parsed."""
+    dtype = t.fmt.dtype.newbyteorder("<")
+    size = t.elements * dtype.itemsize
+    codes = np.frombuffer(raw, dtype, offset=len(raw) - size).reshape(t.sample_shape) if size < len(raw) else None
+    if codes is None or _npy(codes) != raw:
         raise ValueError(f"an array of {len(raw)} bytes is no {t.fmt.dtype} of shape {t.sample_shape}")
-    return np.frombuffer(raw, t.fmt.dtype.newbyteorder("<"), offset=128).reshape(t.sample_shape).astype(t.fmt.dtype)
+    return codes.astype(t.fmt.dtype)
 
 
 def _value(v: Value) -> dict[str, Any]:

@@ -153,10 +153,11 @@ def tfl_constants(shifts: range) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (*([1 << 30] * n), *rng.integers(1 << 30, 1 << 31, n).tolist()), (*shifts, *shifts)
 
 
-def test_tfl_single_at_every_shift() -> None:
+@pytest.mark.parametrize("rounding", ["half_away", "half_up"])
+def test_tfl_single_at_every_shift(rounding: str) -> None:
     m, e = tfl_constants(range(-31, 31))
-    contract = TflSingle(multiplier=m, shift=e)
-    check_contract(contract, lambda x, c: rounded(Fraction(x * m[c]) / Fraction(2) ** (31 - e[c]), "half_up"))
+    contract = TflSingle(multiplier=m, shift=e, rounding=rounding)
+    check_contract(contract, lambda x, c: rounded(Fraction(x * m[c]) / Fraction(2) ** (31 - e[c]), rounding))
 
 
 @pytest.mark.parametrize(("bits", "shifts"), [(32, range(-31, 1)), (16, range(1, 17)), (2, range(17, 31))])

@@ -49,7 +49,7 @@ def _integer_steps(v: OnnxView, k: object) -> dict[str, object]:
             s = np.asarray(k.shift)
             multiplier, shifts = np.left_shift(1, np.maximum(-s, 0)), [(np.maximum(s, 0), k.rounding)]
         case TflSingle():
-            multiplier, shifts = np.asarray(k.multiplier), [(31 - np.asarray(k.shift), "half_up")]
+            multiplier, shifts = np.asarray(k.multiplier), [(31 - np.asarray(k.shift), k.rounding)]
         case TflmDouble():
             s = np.asarray(k.shift)
             multiplier = np.asarray(k.multiplier) << np.maximum(s, 0)
@@ -86,7 +86,7 @@ def c(v: CView) -> None:
             gain = f" * {_each(v, [1 << s for s in left])}" if any(left) else ""
             y = f"hw_shift_{k.rounding}({x}{gain}, {_each(v, right)})"
         case TflSingle():
-            y = f"hw_shift_half_up({x} * {_each(v, k.multiplier)}, {_each(v, [31 - e for e in k.shift])})"
+            y = f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, [31 - e for e in k.shift])})"
         case TflmDouble():
             gain = f" * {_each(v, [1 << max(0, e) for e in k.shift])}" if any(e > 0 for e in k.shift) else ""
             high = f"hw_shift_half_up({x}{gain} * {_each(v, k.multiplier)}, 31)"

@@ -9,7 +9,7 @@ NONE = "\N{EN DASH}"
 CONTRACT_NOTES = {
     "dyadic16": "16-bit multiplier and one shift",
     "pow2": "shift only",
-    "tfl_single": "LiteRT reference, one rounding",
+    "tfl_single": "LiteRT's reference fully connected kernel, one rounding",
     "tflm_double": "TFLM and CMSIS-NN, two roundings",
     "onnx_float": "float32 product, as ONNX Runtime",
 }

@@ -60,12 +60,13 @@ def test_pow2_is_exact_for_every_shift(rounding):
         assert_same(expected, both(c, x), x, what=f"shift {shift} {rounding}")
 
 
+@pytest.mark.parametrize("rounding", ["half_away", "half_up"])
 @pytest.mark.parametrize("multiplier", Q31)
-def test_tfl_single_is_exact_for_every_shift(multiplier):
+def test_tfl_single_is_exact_for_every_shift(multiplier, rounding):
     for shift in range(-31, 31):
-        c = TflSingle(multiplier=(multiplier,), shift=(shift,))
+        c = TflSingle(multiplier=(multiplier,), shift=(shift,), rounding=rounding)
         x = near_ties(multiplier, 31 - shift, c.max_input)
-        expected = rounded((v * multiplier * Fraction(2) ** (shift - 31) for v in x), "half_up")
+        expected = rounded((v * multiplier * Fraction(2) ** (shift - 31) for v in x), rounding)
         assert_same(expected, both(c, x), x, what=f"{multiplier} shift {shift}")
 
 

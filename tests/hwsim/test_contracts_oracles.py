@@ -100,13 +100,20 @@ def test_onnx_float_is_onnxruntime_and_xnnpack(case, name, engine):
 
 @both_engines
 @pytest.mark.parametrize("case", ["per_tensor", "per_channel", "tie_probe"])
-def test_tfl_single_is_litert_reference_but_for_negative_ties(case, engine):
-    """Domain: no exact tie below zero, where LiteRT 2.3.0's kernel rounds away in float64 and the contract up."""
+def test_tfl_single_is_litert_reference(case, engine):
+    """Exact ties and saturation included; not the probe of arbitrary ratios within 2**-31 of a tie (see TflSingle)."""
+    check(lambda layer: TflSingle.of(layer.ratio), "litert_reference", case, engine)
+
+
+@pytest.mark.parametrize("case", ["per_tensor", "per_channel", "tie_probe"])
+def test_the_older_single_rounding_differs_on_every_negative_tie(case):
     negative_ties = 0
     for (layer, x), expected in zip(CHOICES[case], oracle("litert_reference", case), strict=True):
-        got = hwsim.simulate(layer.graph(TflSingle.of(layer.ratio)), {"x": x}, engine=engine)["y"]
+        made = TflSingle.of(layer.ratio)
+        older = TflSingle(multiplier=made.multiplier, shift=made.shift, rounding="half_up")
+        got = hwsim.simulate(layer.graph(older), {"x": x})["y"]
         up = layer.ties(x) & (layer.accumulators(x) < 0)
-        assert_same(expected + up, got, layer.accumulators(x), what=f"{case}, {engine}")
+        assert_same(expected + up, got, layer.accumulators(x), what=case)
         negative_ties += int(up.sum())
     assert negative_ties > 100
 

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
 
@@ -96,6 +97,13 @@ def test_every_format_comes_back(fmt):
     codes = all_codes(fmt)[[0, -1, 1]] if fmt.bits <= 16 else np.array([fmt.min_code, fmt.max_code, 1], fmt.dtype)
     c = g.constant("c", QTensor(QType((3,), fmt, 1 / 3), codes))
     g.output(g.add(Reshape(shape=(3, 1)), c))
+    assert parts(loads(dumps(g))) == parts(g)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 4, 8, 18, 19, 40, 64])
+def test_constants_of_every_rank_come_back(rank):
+    g = Graph()
+    g.output(g.constant("c", QTensor(QType((1,) * rank, INT8), np.full((1,) * rank, 7, np.int8))))
     assert parts(loads(dumps(g))) == parts(g)
 
 
@@ -198,6 +206,7 @@ FORGED = {
     "scale": (lambda d: {**d, "inputs": [{**d["inputs"][0], "scale": -1}]}, "scale -1"),
     "shape": (lambda d: {**d, "constants": [{**d["constants"][0], "shape": [2, 2]}]}, "(2, 2)"),
     "huge": (lambda d: {**d, "constants": [{**d["constants"][0], "shape": [10**30, 2]}]},),
+    "checksum": (lambda d: {**d, "constants": [{**d["constants"][0], "sha256": "0" * 64}]}, "'w'", "checksum"),
     "member": (lambda d: {**d, "constants": [{**d["constants"][0], "member": "c9.npy"}]}, "c9.npy"),
     "escape": (lambda d: {**d, "constants": [{**d["constants"][0], "member": "/etc/passwd"}]}, "passwd"),
     "field": (lambda d: {**d, "nodes": [{**d["nodes"][0], "op": {"is": "MatMul", "acc": "int32", "z": 1}}]}, "z"),
@@ -244,6 +253,19 @@ def test_an_array_that_claims_another_size_is_refused(broken, shape):
     claim = io.BytesIO()
     np.lib.format.write_array_header_1_0(claim, {"descr": "|i1", "fortran_order": False, "shape": shape})
     broken(forge(arrays={"c0.npy": claim.getvalue() + bytes(6)}))
+
+
+def test_a_small_file_takes_little_memory(broken):
+    def change(d):
+        return {**d, "constants": [{**d["constants"][0], "shape": [1 << 26, 2]}]}
+
+    data = forge(change)
+    tracemalloc.start()
+    try:
+        broken(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", [b"(3, 2 ", b"{[(3,)", b"'3, 2)", b"\0, 2)", b"(3, x)", b"(1e9, )"])

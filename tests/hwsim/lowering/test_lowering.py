@@ -113,7 +113,7 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_hard_channels(name, contract):
     rng = np.random.default_rng(4)
-    w, b = rng.normal(0, 1, (6, 20)), rng.normal(0, 1, 6)
+    w, b = rng.normal(0, 1, (60, 20)), rng.normal(0, 1, 60)
     HARD[name](w, b)
     front = linear_net(w, b)
     check_linear(front, samples(front), Recipe(contract=contract))

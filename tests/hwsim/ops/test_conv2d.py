@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, INT4, INT8, INT16, INT24, INT32, INT64, UINT8, QType
-from hwsim.ops import Conv2d
+from hwsim import FP4_E2M1, INT4, INT8, INT16, INT24, INT32, INT64, UINT8, Dyadic16, Graph, QType, simulate
+from hwsim.ops import Conv2d, Requant
 from tests.compare import assert_refused, assert_same
 from tests.oracles.floats import gfloat_values
 from tests.oracles.one_op import batch, codes, refuses, run, t, tensor
@@ -87,6 +87,20 @@ def test_per_channel_scales_and_zero_points():
     y = run(op, *ins, tensor(bias, INT24, tuple(0.5 * s for s in scale), axis=0), constant=(1, 2))
     assert_same(python_conv(op, x, w - zero[:, None, None, None], 0, bias), y.codes)
     assert y.type == QType(("N", 6, 7, 3), INT32, (0.25, 0.125, 1.0), axis=3)
+
+
+def test_padding_counts_in_the_reach():
+    """The input never takes its zero point here; the border does."""
+    g = Graph()
+    x = g.input("x", t("N", 2, 2, 1, zero=-100))
+    op = Requant(contract=Dyadic16.of(1.0), scale=1.0, zero_point=-100, lo=5, hi=9)
+    w = g.constant("w", tensor(np.ones((1, 3, 3, 1))))
+    start = g.constant("b", tensor(np.zeros(1), INT32))
+    conv = Conv2d(kernel=(3, 3), padding=((2, 2), (2, 2)))
+    g.output(g.add(conv, g.add(op, x), w, start, name="y"))
+    y = simulate(g, {"x": np.full((1, 2, 2, 1), -128)})["y"]
+    assert y.min() == -800 + 5
+    assert g.reach["y"].lo <= y.min()
 
 
 def test_products_of_floats():

@@ -22,7 +22,7 @@ def python_contract(c, x):
         case Pow2():
             return ROUND[c.rounding](Fraction(x) / Fraction(2) ** c.shift[0])
         case TflSingle():
-            return ROUND["half_up"](x * c.multiplier[0] * Fraction(2) ** (c.shift[0] - 31))
+            return ROUND[c.rounding](x * c.multiplier[0] * Fraction(2) ** (c.shift[0] - 31))
         case TflmDouble():
             return tflm_multiply(x, c.multiplier[0], c.shift[0])
     return round(Fraction(float32(float32(x) * c.scale[0])))
@@ -104,6 +104,28 @@ def test_of_to_takes_the_target_from_a_type():
     for bad in (t(2, scale=(1.0, 2.0), axis=0), t(1, fmt=QType((), INT4).fmt, scale=1)):
         with pytest.raises(ValueError, match="requant: target"):
             Requant.to(bad, t(1), Dyadic16)
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [Dyadic16.of(0.5), Pow2.of(4.0), TflSingle.of(0.5), TflmDouble.of(4.0), OnnxFloat.of(0.5)],
+    ids=lambda c: c.name,
+)
+def test_the_largest_input_is_taken_and_the_next_is_not(contract):
+    op = Requant(contract=contract, fmt=INT64, scale=1 / float(contract.ratio[0]))
+    for sign in (1, -1):
+        end = np.array([sign * contract.max_input])
+        assert_same([python_contract(contract, int(end[0]))], codes(op, tensor(end, INT64), constant=(0,)), end)
+        with pytest.raises(ValueError, match=f"<= {contract.max_input}"):
+            codes(op, tensor(end + sign, INT64), constant=(0,))
+
+
+def test_reach_holds_for_channels_of_different_zero_points():
+    zero = (-100, 0, 120)
+    op = Requant(contract=Dyadic16.of([1.0] * 3), fmt=INT16, scale=1.0)
+    for x in (np.full((1, 3), -128), np.full((1, 3), 127)):
+        want = [[int(v) - z for v, z in zip(x[0], zero, strict=True)]]
+        assert_same(want, codes(op, tensor(x, INT8, 1.0, zero, axis=1)))
 
 
 def test_refusals():
