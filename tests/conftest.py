@@ -1,7 +1,7 @@
 """Hypothesis: same examples every run, no deadline (numba compiles inside tests), nothing written to disk.
 
-Why a cache folder of its own: numba renews a cached kernel when the kernel's own file changes, not when a function that it
-calls does. Tests must never run a stale one, so the folder is named after all sources.
+Why a cache folder of its own: numba renews a cached kernel when the kernel's own file changes, not when a function
+that it calls does. Tests must never run a stale one, so the folder is named after all sources.
 """
 
 import hashlib
