@@ -1,10 +1,14 @@
-"""Data sets from packages of the operating system; nothing is downloaded here."""
+"""Data sets from installed packages, Debian's or Python's; nothing is downloaded here."""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
+import importlib.util
+import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,12 @@ FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
+WATCH_SHA256 = "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"
+"""Of ``watch_dataset.npy`` in seglearn 1.2.5. Why pinned: the file is a pickle, which can run code when it is read."""
+EXERCISES = ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
+WATCH_TEST = (9, 10)
+WINDOW, STEP = 128, 64
+CLIP = 6.0  # standard deviations: single shocks reach 29, and would take most of the codes of an 8-bit input
 SPLITS = {"train": ("train", 60000), "test": ("t10k", 10000)}
 
 
@@ -64,3 +74,52 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Bytes:
     if numbers.size != np.prod(shape):
         raise ValueError(f"{path} holds {numbers.size} bytes, expected {int(np.prod(shape))} for {shape}")
     return numbers.reshape(shape)
+
+
+def watch(split: str) -> tuple[NDArray[np.float32], Bytes]:
+    """Shoulder exercises from a smartwatch: windows, float32 shape (n, 6, 128), and labels, uint8 shape (n,).
+
+    140 recordings of 10 subjects, six channels (acceleration and angular rate, three axes each) at 50 Hz, cut into
+    windows of 128 samples every 64, standardised by the training windows' mean and deviation of each channel, and
+    clipped to `CLIP` deviations.
+
+    Args:
+        split: ``train`` (eight subjects) or ``test`` (subjects 9 and 10, whom training never sees); see `EXERCISES`.
+
+    Raises:
+        ValueError: unknown split, seglearn not installed, or another file than the pinned one.
+
+    Source: D. M. Burns et al., Physiol. Meas. 39 075007 (2018); PyPI seglearn 1.2.5, BSD.
+    """
+    parts, labels, _ = watch_recordings(split)
+    return np.concatenate(parts), np.repeat(labels, [len(w) for w in parts])
+
+
+def watch_recordings(split: str) -> tuple[list[NDArray[np.float32]], Bytes, NDArray[np.int64]]:
+    """As `watch`, recording by recording: standardised windows of each, their labels and subjects."""
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is unknown: use one of {', '.join(SPLITS)}")
+    data = read_watch()
+    held_out = np.isin(data["subject"], WATCH_TEST)
+    train = np.concatenate([windows(x) for x, out in zip(data["X"], held_out, strict=True) if not out])
+    mean, deviation = (f(train, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
+    chosen = np.flatnonzero(held_out == (split == "test"))
+    scaled_windows = [(windows(data["X"][i]) - mean) / deviation for i in chosen]
+    parts = [np.clip(w, -CLIP, CLIP).astype(np.float32) for w in scaled_windows]
+    return parts, data["y"][chosen].astype(np.uint8), data["subject"][chosen].astype(np.int64)
+
+
+def windows(x: NDArray[Any]) -> NDArray[Any]:
+    """Windows of a recording of shape (time, channels), shape (n, channels, `WINDOW`), every `STEP` samples."""
+    return np.lib.stride_tricks.sliding_window_view(x, WINDOW, axis=0)[::STEP]
+
+
+def read_watch() -> dict[str, Any]:
+    """What seglearn's file holds: X, list of (time, 6); y and subject, one an entry; ValueError for another file."""
+    package = importlib.util.find_spec("seglearn")  # Why not imported: it needs scikit-learn and pandas
+    if package is None or not package.submodule_search_locations:
+        raise ValueError("the smartwatch data is not there: pip install --no-deps seglearn==1.2.5")
+    content = (Path(package.submodule_search_locations[0]) / "data" / "watch_dataset.npy").read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != WATCH_SHA256:
+        raise ValueError(f"watch_dataset.npy has SHA-256 {found}, not that of seglearn 1.2.5; install that version")
+    return np.load(io.BytesIO(content), allow_pickle=True).item()

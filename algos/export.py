@@ -9,13 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.front import FrontGraph, FrontNode
 
 from .frameworks import nn, torch
-from .torch_ops import CONSTANTS, HINTS, OPS, SUPPORTED, Call, Refused, operands, shape_of
+from .torch_calls import Call, Refused, operands, result_of, shape_of
+from .torch_ops import HINTS, OPS, SUPPORTED
 from .tracing import trace, where
 
+CONSTANTS = "add it to, or multiply it with, a value"
 Kind = torch.export.graph_signature.InputKind
 OutputKind = torch.export.graph_signature.OutputKind
 STORED = (Kind.PARAMETER, Kind.BUFFER, Kind.CONSTANT_TENSOR)
@@ -90,8 +93,8 @@ class Export:
         tensor = node.meta["val"]
         self.batch = self.batch or str(tensor.shape[0])
         self.env[node] = self.unique(node.name)
-        if not tensor.is_floating_point():
-            raise Refused(f"dtype {tensor.dtype}; only real inputs are supported, give floats")
+        if tensor.is_complex() or tensor.dtype == torch.bool:
+            raise Refused(f"dtype {tensor.dtype}; give floats, or integers for an embedding")
         self.front.inputs[self.env[node]] = self.sample_shape(node)
 
     def call(self, node: Call) -> None:
@@ -113,11 +116,18 @@ class Export:
                 raise Refused(f"{result!r} is no tensor; return tensors only")
             self.front.outputs.append(self.value(result))
 
-    def emit(self, node: Call, op: str, *ins: str, **attrs: Any) -> None:
-        """Append a front node for `node`."""
+    def emit(self, node: Call, op: str, *ins: str, **attrs: Any) -> str:
+        """Append a front node for `node`, one of several perhaps; its name."""
         self.sample_shape(node)
-        self.env[node] = self.unique(value_name(node, op))
-        self.front.nodes.append(FrontNode(op, ins, self.env[node], attrs, where(node.meta.get("stack_trace"))))
+        name = self.env[node] = self.unique(value_name(node, op))
+        self.front.nodes.append(FrontNode(op, ins, name, attrs, where(node.meta.get("stack_trace"))))
+        return name
+
+    def constant(self, node: Call, what: str, numbers: NDArray[Any]) -> str:
+        """A new parameter that the model has not: a number in the user's code, or what a layer leaves out."""
+        name = self.unique(f"{value_name(node, 'constant')}.{what}")
+        self.front.params[name] = np.asarray(numbers, np.float32)
+        return name
 
     def same(self, node: Call, source: Call) -> None:
         """`node` is `source` under another name."""
@@ -127,27 +137,37 @@ class Export:
         if source in self.refused:
             self.refused.add(node)
 
-    def value(self, x: Any) -> str:
-        """Name of a value that depends on the inputs."""
+    def value(self, x: Any, *, integers: bool = False) -> str:
+        """Name of a value that depends on the inputs, a real one unless `integers`."""
         if x in self.refused or x in self.env:
+            self.check_real(x, integers=integers)
             return self.env.get(x, "")
         if x in self.params:
             raise Refused(f"{self.params[x]!r} is a parameter where a value is expected; {CONSTANTS}")
         raise Refused(f"{x!r} is a constant where a value is expected; {CONSTANTS}")
 
+    def check_real(self, x: Call, *, integers: bool) -> None:
+        """Refused for integers that no embedding reads."""
+        if not integers and x not in self.refused and not result_of(x).is_floating_point():
+            raise Refused(f"{x.name!r} is {result_of(x).dtype}; only an embedding takes integers, give floats")
+
     def param(self, x: Any) -> str:
         """Name of a parameter, which becomes one of the front graph, float32."""
         if x in self.refused:
             return ""
+        name, numbers = self.stored(x)
+        self.front.params[name] = numbers
+        return name
+
+    def stored(self, x: Any) -> tuple[str, NDArray[np.float32]]:
+        """First name and numbers of a parameter or buffer."""
         if x not in self.params:
             raise Refused("its weight or bias is computed while the model runs; it must be a parameter or a buffer")
         target = self.params[x]
-        stored = self.program.state_dict.get(target, self.program.constants.get(target))
-        if not stored.is_floating_point():
-            raise Refused(f"parameter {target!r} is {stored.dtype}; weights must be real")
-        name = self.first_name.get(target, target)
-        self.front.params[name] = np.array(stored.detach().cpu().float().numpy())
-        return name
+        tensor = self.program.state_dict.get(target, self.program.constants.get(target))
+        if not tensor.is_floating_point():
+            raise Refused(f"parameter {target!r} is {tensor.dtype}; weights must be real")
+        return self.first_name.get(target, target), np.array(tensor.detach().cpu().float().numpy(), order="C")
 
     def sample_shape(self, node: Call) -> tuple[int, ...]:
         """Shape of one sample; Refused where the batch is not the first axis, and no other."""
@@ -169,11 +189,7 @@ class Export:
 def is_bookkeeping(node: Call) -> bool:
     """Whether `node` computes no tensor: sizes, shape assertions, picking one result of a node listed itself."""
     val = node.meta.get("val")
-    return (
-        val is None
-        or isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int)
-        or name_of(node) == "getitem"
-    )
+    return val is None or isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int)
 
 
 def name_of(node: Call) -> str:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim import Graph, Recipe, calibration, lowering
+from hwsim import Graph, Recipe, lowering
 from hwsim.front import FrontGraph
 from hwsim.observers import Range
+from hwsim.quantization import settle
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .front_module import FrontModule
 
 Batch = dict[str, NDArray[np.float32]]
 
@@ -24,14 +27,23 @@ class Prepared:
     """A model on its way to hardware; `calibrate` fills in the ranges.
 
     Args:
-        front: the float model.
+        front: the float model; `calibrate` folds its batch norms, equalizes it and corrects its biases as the recipe
+            says, training gives it new weights and marks.
         recipe: what the hardware shall be.
         ranges: (low, high) of every value, in the model's units; empty until calibrated.
+        source: `front` as it came, before `calibrate`.
     """
 
     front: FrontGraph
     recipe: Recipe = field(default_factory=Recipe)
     ranges: dict[str, Range] = field(default_factory=dict)
+    source: FrontGraph | None = None
+
+    def module(self) -> FrontModule:
+        """The calibrated model in torch: fake-quantized in training, the integer definition in eval mode."""
+        from .front_module import FrontModule
+
+        return FrontModule(self)
 
 
 def prepare(model: nn.Module, example: Any, recipe: Recipe | None = None) -> Prepared:
@@ -64,8 +76,9 @@ def calibrate(p: Prepared, batches: Iterable[Any]) -> Prepared:
     """
     if isinstance(batches, Mapping) or hasattr(batches, "shape"):
         batches = [batches]
-    named = [as_batch(p.front, i, batch) for i, batch in enumerate(batches)]
-    p.ranges = calibration.calibrate(p.front, named, p.recipe)
+    p.source = p.source or p.front
+    named = [as_batch(p.source, i, batch) for i, batch in enumerate(batches)]
+    p.front, p.ranges, _ = settle(p.source, named, p.recipe)
     return p
 
 
@@ -87,7 +100,19 @@ def as_batch(front: FrontGraph, i: int, batch: Any) -> Batch:
         if len(names) != 1:
             raise ValueError(f"batch {i}: one {type(batch).__name__} for inputs {names}; give a tuple or a dict")
         batch = {names[0]: batch}
-    return {name: as_reals(f"batch {i}, input {name!r}", x) for name, x in batch.items()}
+    indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
+    what = f"batch {i}, input"
+    return {
+        n: as_indices(f"{what} {n!r}", x) if n in indices else as_reals(f"{what} {n!r}", x) for n, x in batch.items()
+    }
+
+
+def as_indices(what: str, x: Any) -> NDArray[np.float32]:
+    """An array or tensor of integers, which an embedding reads, as the reals that a front graph is made of."""
+    x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    if x.dtype.kind not in "iu" and not (x.dtype.kind == "f" and (x == np.rint(x)).all()):
+        raise ValueError(f"{what}: dtype {x.dtype}; an embedding reads integers")
+    return x.astype(np.float32)
 
 
 def as_reals(what: str, x: Any) -> NDArray[np.float32]:

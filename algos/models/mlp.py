@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from algos.examples import MLP_FRONT
 from algos.frameworks import nn, torch
-from hwsim.front import load_front
+from algos.models.shipped import load_weights
 
 
 class MLP(nn.Module):
@@ -30,7 +30,4 @@ class MLP(nn.Module):
 
 def make_model() -> MLP:
     """The network with the shipped weights, which `algos.training.train("mlp")` makes."""
-    model = MLP()
-    weights = load_front(MLP_FRONT).params
-    model.load_state_dict({name: torch.from_numpy(w) for name, w in weights.items()})
-    return model.eval()
+    return load_weights(MLP(), MLP_FRONT)

@@ -1,4 +1,4 @@
-"""What tests of algos need from outside: torch, and Debian's dataset-fashion-mnist; in CI both must be there."""
+"""What tests of algos need from outside: torch, Debian's dataset-fashion-mnist, seglearn; in CI all must be there."""
 
 import importlib.util
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from algos.data import FASHION_MNIST, fashion_mnist
+from algos.data import FASHION_MNIST, fashion_mnist, watch
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -30,6 +30,14 @@ def fashion():
     if not folder.is_dir() and not IN_CI:
         pytest.skip(f"left out: comparison with the full Fashion-MNIST; {folder} is not there")
     return {split: fashion_mnist(split) for split in ("train", "test")}
+
+
+@pytest.fixture(scope="session")
+def smartwatch():
+    """Both splits of seglearn's data; left out where it is not installed, except in CI."""
+    if importlib.util.find_spec("seglearn") is None and not IN_CI:
+        pytest.skip("left out: the smartwatch data; pip install --no-deps seglearn==1.2.5")
+    return {split: watch(split) for split in ("train", "test")}
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Fashion-MNIST from Debian's package: what is read, and what is said when it is not there or not it."""
+"""Fashion-MNIST and the smartwatch data: what is read, and what is said when it is not there or not it."""
 
 import gzip
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from algos import data
-from algos.data import fashion_mnist, read_idx, scaled
+from algos.data import CLIP, fashion_mnist, read_idx, scaled, watch, watch_recordings, windows
 
 
 def test_the_real_data_set(fashion):
@@ -69,3 +69,39 @@ def test_scaled_is_a_256th_step_grid_from_0_to_1():
     x = scaled(np.arange(256, dtype=np.uint8))
     assert x.dtype == np.float32
     assert (x[0], x[51], x[255]) == (0, np.float32(0.2), 1)
+
+
+def test_the_real_smartwatch_data(smartwatch):
+    for split, n in (("train", 2832), ("test", 773)):
+        x, labels = smartwatch[split]
+        assert (x.shape, x.dtype, labels.shape, labels.dtype) == ((n, 6, 128), np.float32, (n,), np.uint8)
+        assert set(labels) == set(range(7))
+        assert np.abs(x).max() == CLIP
+    assert np.abs(smartwatch["train"][0].mean((0, 2))).max() < 0.02  # clipping moves it a little
+    subjects = {split: set(watch_recordings(split)[2].tolist()) for split in ("train", "test")}
+    assert subjects == {"train": set(range(1, 9)), "test": {9, 10}}
+
+
+def test_windows_by_hand():
+    x = np.arange(2 * 300).reshape(300, 2)
+    cut = windows(x)
+    assert cut.shape == (3, 2, 128)
+    assert cut[1, 0, 0] == x[64, 0]
+    assert cut[2, 1, 127] == x[255, 1]
+
+
+def test_absent_smartwatch_data_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install --no-deps seglearn==1\.2\.5"):
+        watch("test")
+    with pytest.raises(ValueError, match="split 'valid' is unknown"):
+        watch("valid")
+
+
+def test_another_smartwatch_file_is_never_unpickled(monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "watch_dataset.npy").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    spec = type("Spec", (), {"submodule_search_locations": [str(tmp_path)]})
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: spec)
+    with pytest.raises(ValueError, match=r"has SHA-256 .*not that of seglearn 1\.2\.5"):
+        watch("train")

@@ -5,13 +5,25 @@ import time
 import numpy as np
 import pytest
 
-from algos.data import CLASSES
-from algos.examples import IMAGES, MLP_FRONT, write_front, write_images
+from algos.data import CLASSES, EXERCISES, watch
+from algos.examples import (
+    DS_CNN_FRONT,
+    IMAGES,
+    MLP_FRONT,
+    RESNET8_FRONT,
+    WATCH,
+    WATCH_UNIT,
+    write_front,
+    write_images,
+    write_watch,
+)
 from hwsim.front import load_front
 
 
 def test_shipped_files_are_small():
     assert IMAGES.stat().st_size + MLP_FRONT.stat().st_size < 900_000
+    assert RESNET8_FRONT.stat().st_size + DS_CNN_FRONT.stat().st_size < 400_000
+    assert WATCH.stat().st_size < 400_000
 
 
 def test_members():
@@ -53,3 +65,29 @@ def test_front_same_bytes_at_any_time(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 2e9)
     write_front(load_front(tmp_path / "a.npz"), tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_members_of_the_smartwatch_file():
+    with np.load(WATCH, allow_pickle=False) as z:
+        kinds = {name: (z[name].dtype.kind, z[name].shape) for name in z.files}
+        assert z["exercises"].tolist() == list(EXERCISES)
+        assert z["unit"] == WATCH_UNIT
+        assert set(z["labels"]) == set(range(7))
+    assert kinds == {
+        "windows": ("i", (504, 6, 128)),
+        "labels": ("u", (504,)),
+        "calibration": ("i", (96, 6, 128)),
+        "calibration_index": ("i", (96,)),
+        "calibration_seed": ("i", ()),
+        "unit": ("i", ()),
+        "exercises": ("U", (7,)),
+    }
+
+
+@pytest.mark.usefixtures("smartwatch")
+def test_shipped_windows_are_the_data_sets(tmp_path):
+    write_watch(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == WATCH.read_bytes()
+    with np.load(WATCH) as z:
+        reals = watch("train")[0][z["calibration_index"]]
+        assert np.abs(z["calibration"] / WATCH_UNIT - reals).max() <= 0.5 / WATCH_UNIT

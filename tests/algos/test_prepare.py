@@ -128,3 +128,16 @@ except ModuleNotFoundError as e:
 def test_without_torch_everything_but_training_and_export_works():
     done = subprocess.run([sys.executable, "-W", "error", "-c", WITHOUT_TORCH], capture_output=True, text=True)
     assert done.stdout == "algos needs torch: pip install 'hwsim[algos]'\n", done.stderr
+
+
+def test_calibrating_again_starts_from_the_float_model():
+    weight = np.random.default_rng(1).standard_normal((3, 3)).astype(np.float32)
+    params = {"w": weight, "b": np.ones(3, np.float32)}
+    nodes = [FrontNode("linear", ("x", "w", "b"), "y"), FrontNode("relu", ("y",), "out")]
+    front = FrontGraph("one", {"x": (2, 3)}, params, nodes, ["out"])
+    x = np.random.default_rng(0).standard_normal((50, 2, 3)).astype(np.float32)
+    p = algos.Prepared(front=front, recipe=Recipe(weights="int4", bias_correction=True))
+    first = algos.calibrate(p, x).front.params["y.corrected_bias"]
+    assert (first != params["b"]).any()
+    np.testing.assert_array_equal(algos.calibrate(p, x).front.params["y.corrected_bias"], first)
+    assert p.source is front

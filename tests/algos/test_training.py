@@ -40,8 +40,8 @@ def test_it_learns_and_disturbs_nothing(toy):
 
 def test_train_writes_the_files_and_names_its_seed(toy, tmp_path, monkeypatch, capsys):
     written = []
-    monkeypatch.setitem(training.MODELS, "mlp", replace(SHORT, data=lambda split: toy))
-    monkeypatch.setattr(training, "write_images", written.append)
+    brief = replace(SHORT, data=lambda split: toy, write_sample=written.append)
+    monkeypatch.setitem(training.MODELS, "mlp", brief)
     metrics = train("mlp", seed=5, out=tmp_path / "new")
     assert (metrics["model"], metrics["seed"], metrics["epochs"]) == ("mlp", 5, 6)
     assert metrics["test_accuracy"] == metrics["train_accuracy"] > 0.9
@@ -52,8 +52,8 @@ def test_train_writes_the_files_and_names_its_seed(toy, tmp_path, monkeypatch, c
 
 
 def test_unknown_model():
-    with pytest.raises(ValueError, match="model 'resnet8' is unknown: use one of mlp"):
-        train("resnet8")
+    with pytest.raises(ValueError, match="model 'resnet80' is unknown: use one of mlp"):
+        train("resnet80")
 
 
 def test_learning_rate_rises_then_falls_to_nothing():

@@ -1,0 +1,139 @@
+"""Shapes, cuts and order of axes of torch in the front graph; no number changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .torch_calls import Call, Refused, axis_of, inner_size, operands, rank_of, result_of, settings, shape_of
+
+if TYPE_CHECKING:
+    from .export import Export
+
+
+def same(e: Export, node: Call) -> None:
+    """What changes no number: the value passes."""
+    e.same(node, operands(node)[0])
+
+
+def cast(e: Export, node: Call) -> None:
+    """Between real dtypes: front graphs are float32 throughout."""
+    x = operands(node)[0]
+    if x not in e.refused and not (result_of(x).is_floating_point() and result_of(node).is_floating_point()):
+        raise Refused(f"to {result_of(node).dtype}; only real numbers are supported, convert outside the model")
+    same(e, node)
+
+
+def reshape(e: Export, node: Call) -> None:
+    """Another shape for the same numbers in the same order, whatever it is called in torch."""
+    x = operands(node)[0]
+    if shape_of(x) == shape_of(node):
+        same(e, node)
+    else:
+        e.emit(node, "reshape", e.value(x), shape=list(e.sample_shape(node)))
+
+
+def transpose(e: Export, node: Call) -> None:
+    """Two axes swapped, or all in a given order."""
+    s = settings(node)
+    x = s["self"]
+    perm = list(range(rank_of(x)))
+    if "dims" in s:
+        perm = [axis_of(x, d) for d in s["dims"]]
+    else:
+        a, b = axis_of(x, s.get("dim0", 0)), axis_of(x, s.get("dim1", 1))
+        perm[a], perm[b] = perm[b], perm[a]
+    if perm == sorted(perm):
+        same(e, node)
+    else:
+        e.emit(node, "transpose", e.value(x), perm=perm)
+
+
+def cut(e: Export, node: Call) -> None:
+    """``x[.., start:stop:step, ..]``."""
+    s = settings(node)
+    x = s["self"]
+    if shape_of(x) == shape_of(node):
+        same(e, node)
+        return
+    axis = axis_of(x, s["dim"])
+    start, stop, step = slice(s["start"], s["end"], s["step"]).indices(inner_size(x, axis))
+    if start >= stop:
+        raise Refused(f"[{start}:{stop}] leaves nothing")
+    e.emit(node, "slice", e.value(x), axis=axis, start=start, stop=stop, step=step)
+
+
+def select(e: Export, node: Call) -> None:
+    """``x[.., index, ..]``: a slice of one, and its axis dropped."""
+    s = settings(node)
+    pick(e, node, s["self"], axis_of(s["self"], s["dim"]), int(s["index"]))
+
+
+def pick(e: Export, node: Call, x: Call, axis: int, index: int) -> None:
+    """Emit a slice of one and a reshape for `node`."""
+    index %= inner_size(x, axis)
+    y = e.emit(node, "slice", e.value(x), axis=axis, start=index, stop=index + 1, step=1)
+    e.emit(node, "reshape", y, shape=list(e.sample_shape(node)))
+
+
+def expand(e: Export, node: Call) -> None:
+    """Axes of size 1 repeated."""
+    x = settings(node)["self"]
+    if shape_of(x) == shape_of(node):
+        same(e, node)
+        return
+    shape, y = list(e.sample_shape(node)), e.value(x)
+    if rank_of(x) != rank_of(node):
+        raise Refused(f"({', '.join(shape_of(x))}) has fewer axes than ({', '.join(shape_of(node))}); unsqueeze first")
+    e.emit(node, "expand", y, shape=shape)
+
+
+def concat(e: Export, node: Call) -> None:
+    """Values one after the other along an axis."""
+    s = settings(node)
+    xs = s["tensors"]
+    axis = axis_of(node, s["dim"])
+    inner_size(node, axis)
+    e.emit(node, "concat", *(e.value(x) for x in xs), axis=axis)
+
+
+def stack(e: Export, node: Call) -> None:
+    """Values along a new axis: each reshaped, then concatenated."""
+    s = settings(node)
+    axis, shape = axis_of(node, s["dim"]), list(e.sample_shape(node))
+    inner_size(node, axis)
+    shape[axis - 1] = 1
+    parts = [e.emit(node, "reshape", e.value(x), shape=shape) for x in s["tensors"]]
+    e.emit(node, "concat", *parts, axis=axis)
+
+
+def several(e: Export, node: Call) -> None:
+    """chunk, split, unbind: checked here, emitted where a part is taken (`item`)."""
+    s = settings(node)
+    x = s["self"]
+    inner_size(x, axis_of(x, s["dim"]))
+    e.value(x)
+
+
+def item(e: Export, node: Call) -> None:
+    """One result of an operation with several."""
+    source, i = node.args
+    if source in e.refused:
+        raise Refused
+    name = str(source.target).split(".")[1] if "." in str(source.target) else ""
+    if name == "_native_batch_norm_legit_no_training":
+        e.same(node, source)
+        return
+    if name not in ("split", "split_with_sizes", "unbind"):
+        return
+    s = settings(source)
+    x, axis = s["self"], axis_of(s["self"], s["dim"])
+    if name == "unbind":
+        pick(e, node, x, axis, i)
+        return
+    total = inner_size(x, axis)
+    sizes = s.get("split_sizes") or [s["split_size"]] * -(-total // s["split_size"])
+    start = sum(sizes[:i])
+    if (start, sizes[i]) == (0, total):
+        e.same(node, x)
+    else:
+        e.emit(node, "slice", e.value(x), axis=axis, start=start, stop=min(start + sizes[i], total), step=1)

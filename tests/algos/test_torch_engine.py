@@ -1,0 +1,86 @@
+"""Torch computes the integer graph a second time: every op, every contract, every rounding, code for code."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="left out: the torch engine (pip install 'hwsim[algos]')")
+
+from algos import torch_engine  # noqa: E402
+from hwsim.contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle  # noqa: E402
+from hwsim.formats import INT8, INT16, UINT8  # noqa: E402
+from hwsim.ops import OPS  # noqa: E402
+from hwsim.qtensor import QType  # noqa: E402
+from hwsim.qtensor import encode as encode_reference  # noqa: E402
+from hwsim.rounding import ROUNDINGS, shift_right  # noqa: E402
+from hwsim.simulation import simulate  # noqa: E402
+from tests.random_graphs import random_graph  # noqa: E402
+
+SEEDS = range(120)
+
+
+def check_codes(graph, inputs):
+    """Every value of a graph on both."""
+    want = simulate(graph, inputs, engine="numpy", trace=True)
+    codes = {name: torch.from_numpy(x.astype(np.int64)) for name, x in inputs.items()}
+    got = torch_engine.run(graph, codes, trace=True)
+    for v in graph.results(trace=True):
+        np.testing.assert_array_equal(got[v.name].numpy(), want[v.name], err_msg=v.name)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_graphs(seed):
+    check_codes(*random_graph(seed))
+
+
+def test_the_random_graphs_hold_every_op():
+    assert {node.op.name for seed in SEEDS for node in random_graph(seed)[0].nodes} == {op.name for op in OPS}
+    assert set(torch_engine.RUN) == set(OPS)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_roundings(rounding):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.arange(-300, 300), rng.integers(-(1 << 61), 1 << 61, 500)])
+    for bits in (0, 1, 2, 5, 40, 62):
+        got = torch_engine.divide(torch.from_numpy(x), torch.tensor(bits), rounding)
+        np.testing.assert_array_equal(got.numpy(), shift_right(x, bits, rounding), err_msg=str(bits))
+
+
+def test_unknown_rounding():
+    with pytest.raises(ValueError, match="rounding 'up' is unknown"):
+        torch_engine.divide(torch.tensor(1), torch.tensor(1), "up")
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [
+        Dyadic16(multiplier=(40000, 65535, 32768), shift=(20, 16, 62)),
+        Dyadic16(multiplier=(40000,), shift=(0,), rounding="half_even"),
+        Pow2(shift=(3, 0, -4), rounding="half_away"),
+        TflSingle(multiplier=(1 << 30, (1 << 31) - 1, 0), shift=(-7, 0, 0)),
+        TflSingle(multiplier=(1 << 30,), shift=(-7,), rounding="half_up"),
+        TflmDouble(multiplier=(1 << 30, (1 << 31) - 1, 1518500250), shift=(-9, 0, 2)),
+        OnnxFloat(scale=(0.125, float(np.float32(0.1)), 2.0)),
+    ],
+    ids=lambda c: c.name,
+)
+def test_contracts(contract):
+    rng = np.random.default_rng(1)
+    top = min(contract.max_input, 1 << 30)
+    x = np.concatenate([np.arange(-400, 401), rng.integers(-top, top, 1024)])
+    x = np.repeat(x[: x.size // 3 * 3], 1).reshape(-1, 3)[:, : max(contract.channels, 1)]
+    got = torch_engine.rescale(contract, torch.from_numpy(np.ascontiguousarray(x)))
+    np.testing.assert_array_equal(got.numpy(), contract.apply(x))
+
+
+def test_every_contract_is_known():
+    assert {c.name for c in CONTRACTS} == {"dyadic16", "pow2", "tfl_single", "tflm_double", "onnx_float"}
+    with pytest.raises(ValueError, match="is unknown to the torch engine"):
+        torch_engine.rescale(INT8, torch.zeros(1, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("t", [QType((), INT8, 0.1, 3), QType((), UINT8, 0.3, 128), QType((), INT16, 2.0**-9)])
+def test_encoding_reals(t):
+    x = np.concatenate([np.linspace(-60, 60, 2001), (np.arange(-99, 99) + 0.5) * t.scale, [1e30, -1e30]])
+    want = encode_reference(x, t.reshaped(x.shape))
+    np.testing.assert_array_equal(torch_engine.encode(torch.from_numpy(x), t).numpy(), want)
