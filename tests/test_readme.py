@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from hwsim.app import main
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
 def test_the_quick_start_runs(capsys) -> None:
@@ -24,6 +26,22 @@ def test_every_command_is_described(capsys) -> None:
     assert described == set(re.findall(r"^    (\w+)  ", listed, re.M))
 
 
+def test_the_figures_are_the_recorded_ones() -> None:
+    names = {"mlp": 0, "resnet8": 1, "ds-cnn": 2}
+    rows = {
+        cells[0]: cells[1:] for line in README.splitlines() if (cells := [c.strip() for c in line.split("|")][1:-1])
+    }
+    rules = {"mlp": "minmax", "resnet8": "minmax", "ds-cnn": "mse"}
+    for name, column in names.items():
+        found = json.loads((ROOT / f"docs/evidence/{name}.json").read_text())[name]
+        assert rows["float"][column] == f"{100 * found['float_accuracy']:.2f}"
+        (int8,) = [r for r in found["ptq"] if (r["contract"], r["observer"]) == ("dyadic16", rules[name])]
+        assert rows["INT8, calibrated"][column] == f"{100 * int8['accuracy']:.2f} ({100 * int8['same']:.2f})"
+        for r in found["qat_summary"]:
+            title = f"{r['weights'].upper()} weights, {r['activations'].upper()} activations, LSQ"
+            assert r["seeds"] == 3
+            assert rows[title][column] == f"{100 * r['mean']:.2f} ({100 * r['spread']:.2f})"
+
+
 def test_links_lead_somewhere() -> None:
-    root = Path(__file__).parents[1]
-    assert [t for t in re.findall(r"\]\(([^)#:]+)\)", README) if not (root / t).exists()] == []
+    assert [t for t in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / t).exists()] == []

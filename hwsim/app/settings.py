@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ..recipe import Recipe
+from .shipped import EXAMPLE, EXAMPLES
 
 FLAGS = {
     "weights": "format of weights, such as int8 or int4",
@@ -31,6 +32,8 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe file, or the default, with the flags on top."""
-    recipe = Recipe.from_toml(args.recipe) if args.recipe else Recipe()
+    """The recipe file, or the model's default, with the flags on top."""
+    shipped = EXAMPLES.get(args.model or EXAMPLE)
+    default = Recipe(observer=shipped.observer) if shipped else Recipe()
+    recipe = Recipe.from_toml(args.recipe) if args.recipe else default
     return Recipe.from_dict({**recipe.to_dict(), **given(args)})

@@ -20,6 +20,7 @@ class Example:
         test: key of the test inputs.
         unit: what they are, in words.
         divisor: reals are the stored numbers divided by this.
+        observer: calibration rule where the user names none.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Example:
     test: str
     unit: str
     divisor: float
+    observer: str = "minmax"
 
     def reals(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         """What the model takes."""
@@ -53,6 +55,7 @@ EXAMPLES = {
             test="windows",
             unit="windows of smartwatch motion",
             divisor=128,
+            observer="mse",
         ),
     )
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hwsim import load, save, simulate
-from hwsim.app import build
+from hwsim.app import build, main
 
 from ..reports.networks import HOSTILE, lowered, samples, small_front
 from .test_verify import wrong_by_one
@@ -256,3 +256,13 @@ def test_the_shipped_example_with_other_settings(hwsim, tmp_path):
     report = json.loads((tmp_path / "b" / "report.json").read_text())
     assert report["data"]["samples"] == 64
     assert {layer["contract"] for layer in report["layers"]} == {"", "onnx_float"}
+
+
+@pytest.mark.parametrize(("name", "samples", "rows"), [("resnet8", 6, 11), ("ds-cnn", 40, 7)])
+def test_shipped_networks_are_equal_on_every_engine(name, samples, rows, tmp_path, capsys):
+    arguments = ["build", name, "-o", str(tmp_path / "b"), "--samples", str(samples), "--ablate", "--quiet"]
+    assert main(arguments) == 0
+    report = json.loads((tmp_path / "b" / "report.json").read_text())
+    assert {r["engine"] for r in report["verify"]} == {"numba", "c", "ort", "onnx_reference"}
+    assert len(report["ablation"]) == rows
+    assert "widened layer" in capsys.readouterr().out
