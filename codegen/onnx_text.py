@@ -71,7 +71,8 @@ def emit_onnx(graph: Graph, *, io: str = "codes", trace: bool = False) -> onnx.M
     Args:
         graph: the integer graph.
         io: ``codes``: inputs and outputs are codes (formats of 9 to 32 bits ride in int32, wider ones in int64);
-            ``float``: the model quantizes its float32 inputs and dequantizes its outputs to float32.
+            ``float``: the model quantizes its float32 inputs, which must be finite (what ONNX makes of NaN is
+            undefined), and dequantizes its outputs to float32.
         trace: every computed value is an output too.
 
     Raises:

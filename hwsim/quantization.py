@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -53,10 +54,20 @@ def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> Settled:
         ValueError: no batches, wrong names or shapes, NaN or Inf.
     """
     front.check()
-    twin = equalize(fold_batch_norms(front), batches, recipe.equalize)
+    folded = fold_batch_norms(front)
+    check_overrides(folded, recipe)
+    twin = equalize(folded, batches, recipe.equalize)
     ranges = calibrate(twin, batches, recipe)
     ready = correct_biases(twin, ranges, recipe, batches) if recipe.bias_correction else twin
     return Settled(ready, ranges, twin)
+
+
+def check_overrides(front: FrontGraph, recipe: Recipe) -> None:
+    """ValueError for overrides that match no layer: a misspelt name must not pass in silence."""
+    names = [*front.inputs, *(n.out for n in front.nodes)]
+    idle = [pattern for pattern, _ in recipe.overrides if not fnmatch.filter(names, pattern)]
+    if idle:
+        raise ValueError(f"recipe: overrides {idle} match no layer; layers are {', '.join(names)[:400]}")
 
 
 def quantize_model(front: FrontGraph, batches: Batches, recipe: Recipe | None = None) -> Quantized:

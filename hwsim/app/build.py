@@ -68,12 +68,21 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report["ok"] else 1
 
 
+def check_labels(job: Job) -> None:
+    """ValueError for labels that are no class of the first output."""
+    classes = int(job.graph.outputs[0].type.shape[-1]) if job.graph.outputs[0].type.shape else 0
+    if job.labels is not None and len(job.labels) and (job.labels.min() < 0 or job.labels.max() >= classes):
+        seen = f"{job.labels.min()}..{job.labels.max()}"
+        raise ValueError(f"labels {seen} are outside the model's classes 0..{classes - 1}")
+
+
 def results(job: Job, against: tuple[str, ...], step: Callable[[str], None]) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Every file by name, and the report."""
     from codegen import footprint, verify
 
     from ..reports import build_report, compare, dumps_report, render_html
 
+    check_labels(job)
     step("emit C")
     sources, sizes = c_files(job.graph), footprint(job.graph)
     step("emit ONNX")

@@ -56,6 +56,8 @@ class Job:
 
 def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
     """The function that makes the job which the command line asks for; ValueError for models that none can read."""
+    if args.model == "":
+        raise ValueError(f"MODEL is empty; it takes {READABLE}")
     model = args.model or EXAMPLE
     if model in EXAMPLES:
         return example_job

@@ -100,6 +100,11 @@ def contract_rows(contract: type[Contract], ratios: list[float], rounding: str) 
             rows.append({"contract": contract.name, "channel": channel, "reason": str(e)})
             continue
         applied = float(made.ratio[0])
+        if not applied:
+            rows.append(
+                {"contract": contract.name, "channel": channel, "reason": f"{contract.name}: ratio {ratio!r} becomes 0"}
+            )
+            continue
         rows.append(
             {
                 "contract": contract.name,
@@ -140,7 +145,9 @@ def offsets_of(args: argparse.Namespace) -> dict[str, int]:
     """Offsets from zero points (the input's sign flips), and the clamp of the activation in output codes."""
     fmt, zero = format_named(args.format), args.output_zero_point
     if not isinstance(fmt, IntFormat) or not fmt.min_int <= zero <= fmt.max_int:
-        raise ValueError(f"params: output zero point {zero} is no code of {args.format}; use an integer format")
+        raise ValueError(
+            f"params: output zero point {zero} is no code of {args.format}; take a code of an integer format"
+        )
     low, high = fmt.min_int, fmt.max_int
     if args.activation != "none":
         low = zero

@@ -36,4 +36,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     shipped = EXAMPLES.get(args.model or EXAMPLE)
     default = Recipe(observer=shipped.observer) if shipped else Recipe()
     recipe = Recipe.from_toml(args.recipe) if args.recipe else default
-    return Recipe.from_dict({**recipe.to_dict(), **given(args)})
+    made = Recipe.from_dict({**recipe.to_dict(), **given(args)})
+    if args.rounding and made.contract not in ("dyadic16", "pow2"):
+        raise ValueError(f"--rounding {args.rounding}: {made.contract} fixes its own rounding; use dyadic16 or pow2")
+    return made

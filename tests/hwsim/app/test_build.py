@@ -266,3 +266,26 @@ def test_shipped_networks_are_equal_on_every_engine(name, samples, rows, tmp_pat
     assert {r["engine"] for r in report["verify"]} == {"numba", "c", "ort", "onnx_reference"}
     assert len(report["ablation"]) == rows
     assert "widened layer" in capsys.readouterr().out
+
+
+def test_an_empty_model_is_refused(capsys):
+    assert main(["build", "", "-o", "b"]) == 2
+    assert "MODEL is empty" in capsys.readouterr().err
+
+
+def test_a_rounding_that_cannot_apply_is_refused(tmp_path, capsys):
+    arguments = ["build", "--contract", "tflm_double", "--rounding", "floor", "-o", str(tmp_path / "b"), "--quiet"]
+    assert main(arguments) == 2
+    assert "tflm_double fixes its own rounding" in capsys.readouterr().err
+
+
+def test_labels_and_overrides_that_fit_nothing_are_refused(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", x=np.zeros((3, 28, 28), np.float32))
+    np.save(tmp_path / "y.npy", np.array([1, 99, 2]))
+    (tmp_path / "r.toml").write_text('[overrides.nothere]\nweights = "int4"\n')
+    common = ["build", "mlp", "--calibrate", str(tmp_path / "x.npz"), "-o", str(tmp_path / "b"), "--quiet"]
+    assert main([*common, "--labels", str(tmp_path / "y.npy")]) == 2
+    assert "labels 1..99 are outside the model's classes 0..9" in capsys.readouterr().err
+    assert main([*common, "--recipe", str(tmp_path / "r.toml")]) == 2
+    assert "overrides ['nothere'] match no layer" in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
