@@ -377,9 +377,3 @@ def _check(name: str, field: str, values: Sequence[int], low: int, high: int) ->
 def _check_lengths(name: str, *fields: Sequence[int]) -> None:
     if len({len(f) for f in fields}) != 1:
         raise ValueError(f"{name}: {' and '.join(str(len(f)) for f in fields)} constants; give as many of each")
-
-
-def _check_tfl(name: str, multiplier: Sequence[int], shift: Sequence[int]) -> None:
-    _check(name, "multiplier", multiplier, 0, (1 << 31) - 1)
-    _check(name, "shift", shift, -31, 30)
-    _check_lengths(name, multiplier, shift)

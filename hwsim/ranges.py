@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .formats import Codes, Format
+from .formats import Format
 from .qtensor import QTensor, QType
 from .rounding import Ints
 
@@ -119,8 +119,3 @@ def witness(weights: Ints, x: Interval, channel: int, *, top: bool = True) -> In
     """An input vector, shape (k,), that drives `channel`'s partial sums to the bound (inputs that may be 0)."""
     w = weights[:, channel] if top else -weights[:, channel]
     return np.where(w > 0, max(x.hi, 0), np.where(w < 0, min(x.lo, 0), 0)).astype(np.int64)
-
-
-def constant_codes(operand: Operand) -> Codes | None:
-    """Codes of a constant operand, None for a computed one."""
-    return None if operand.constant is None else operand.constant.codes

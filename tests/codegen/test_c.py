@@ -87,8 +87,10 @@ def test_quantize_and_dequantize_helpers_equal_hwsim(t: QType, tmp_path: Path) -
     sources = [str(tmp_path / f) for f in ("use.c", "m.c", "m_data.c")]
     program = str(tmp_path / "use")
     subprocess.run([*compilers()["gcc"], "-O2", *STRICT, *SANITIZERS, "-o", program, *sources], check=True)
-    out = subprocess.run([program], input=reals.tobytes(), capture_output=True, check=True).stdout
-    rows = np.frombuffer(out, np.dtype([("q", t.fmt.dtype), ("r", np.float32)]))
+    given = np.append(reals, np.float32(np.nan))
+    out = subprocess.run([program], input=given.tobytes(), capture_output=True, check=True).stdout
+    rows, nan = np.split(np.frombuffer(out, np.dtype([("q", t.fmt.dtype), ("r", np.float32)])), [reals.size])
+    assert nan["q"].tolist() == [t.zero_point]  # NaN is real 0, and no undefined cast
     want = quantize(reals.astype(np.float64), t.fmt, scale=t.scale, zero_point=t.zero_point)
     assert_same(want.codes, rows["q"], reals, what="quantize")
     assert (rows["r"] == want.dequantize().astype(np.float32)).all()

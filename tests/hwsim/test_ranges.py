@@ -10,8 +10,6 @@ from hwsim.formats import FORMATS
 from hwsim.ops import MatMul
 from hwsim.ranges import (
     Interval,
-    Operand,
-    constant_codes,
     dot_bound,
     format_interval,
     tensor_interval,
@@ -55,8 +53,6 @@ def test_what_formats_and_tensors_can_name():
     assert tensor_interval(t) == (-7, 5)
     assert zero_points(t.type) == (-2, 3)
     assert zero_points(QType((), INT8, 0.5, 4)) == (4, 4)
-    assert constant_codes(Operand(t.type, Interval(-7, 5), t)) is t.codes
-    assert constant_codes(Operand(t.type, Interval(-7, 5))) is None
 
 
 @st.composite
