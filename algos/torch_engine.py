@@ -182,7 +182,7 @@ def requant(op: ops.Requant, types: Types, x: Tensor) -> Tensor:
 
 def lut(op: ops.Lut, types: Types, x: Tensor) -> Tensor:
     """Table look-up."""
-    return torch.tensor(op.table)[x - types[0].fmt.min_code]
+    return torch.tensor(op.table)[x - (types[0].fmt.min_code if op.first is None else op.first)]
 
 
 def pwl(op: ops.Pwl, types: Types, x: Tensor) -> Tensor:
@@ -206,14 +206,27 @@ def mul(op: ops.Mul, types: Types, a: Tensor, b: Tensor) -> Tensor:
 
 def reduce(op: ops.Reduce, types: Types, x: Tensor) -> Tensor:
     """Sum (a mean is one, on a finer grid), maximum or minimum over axes."""
-    how = {"sum": torch.sum, "mean": torch.sum, "max": torch.amax, "min": torch.amin}[op.kind]
-    return how(integers(types[0], x), op.axes, keepdim=True)
+    x = integers(types[0], x)
+    how = {"max": torch.amax, "min": torch.amin}.get(op.kind, torch.sum)
+    return how(x * x if op.kind == "sum_square" else x, op.axes, keepdim=True)
 
 
 def shift(op: ops.Shift, types: Types, x: Tensor) -> Tensor:
     """Right with rounding, left without."""
     x = integers(types[0], x)
     return x << -op.bits if op.bits < 0 else divide(x, torch.tensor(op.bits), op.rounding)
+
+
+def shift_by(op: ops.ShiftBy, types: Types, x: Tensor, s: Tensor) -> Tensor:
+    """Right by a computed number of bits, saturated."""
+    return divide(integers(types[0], x), s + op.bits, op.rounding).clamp(op.fmt.min_int, op.fmt.max_int)
+
+
+def normalize(op: ops.Normalize, types: Types, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The exponent counts the powers of two that are not above."""
+    x = integers(types[0], x).clamp(min=1)
+    exponent = (x.unsqueeze(-1) >= torch.tensor([1 << k for k in range(1, 63)])).sum(-1)
+    return (x << (op.bits - 1)) >> exponent, exponent
 
 
 def select(op: ops.Select, types: Types, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -251,6 +264,7 @@ def cut(op: ops.Slice, types: Types, x: Tensor) -> Tensor:
 RUN: dict[type, Callable[..., Any]] = {
     **{ops.MatMul: matmul, ops.Conv2d: conv2d, ops.Pool: pool, ops.Requant: requant, ops.Lut: lut, ops.Pwl: pwl},
     **{ops.Add: add, ops.Mul: mul, ops.Reduce: reduce, ops.Shift: shift, ops.Select: select},
+    **{ops.ShiftBy: shift_by, ops.Normalize: normalize},
     **{ops.Reshape: reshape, ops.Pad: pad, ops.Gather: gather, ops.Expand: expand, ops.Slice: cut},
     ops.Transpose: lambda op, types, x: x.permute(op.perm),
     ops.Concat: lambda op, types, *xs: torch.cat(xs, op.axis),

@@ -7,7 +7,7 @@ from collections import Counter
 from hwsim.graph import Graph, Node
 
 MAPS = ("requant", "lut", "pwl", "shift")  # one code in, one code out: a function that a loop may call
-HOSTS = ("matmul", "conv2d", "pool", "add", "mul", "reduce")  # loops that may call them before they store
+HOSTS = ("matmul", "conv2d", "pool", "add", "mul", "reduce", "shift_by")  # loops that may call them before they store
 
 Chain = list[tuple[int, Node]]  # nodes with their numbers; the first makes the loop, the others are called in it
 

@@ -30,8 +30,8 @@ class Op(Protocol):
         ...
 
     @property
-    def reach(self) -> Callable[..., Interval]:
-        """What every result can reach for Operands; ValueError where exact arithmetic would overflow."""
+    def reach(self) -> Callable[..., Interval | tuple[Interval, ...]]:
+        """What all results, or each, can reach for Operands; ValueError where exact arithmetic would overflow."""
         ...
 
     @property
@@ -111,13 +111,14 @@ class Graph:
             raise ValueError(f"{where}: names {names} must differ")
         for name in names:
             self._check_name(name)
-        for name, t in zip(names, types, strict=True):
-            if not reach.inside(format_interval(t.fmt)):
+        reaches = (reach,) * len(types) if isinstance(reach, Interval) else reach
+        for name, t, r in zip(names, types, reaches, strict=True):
+            if not r.inside(format_interval(t.fmt)):
                 raise ValueError(
-                    f"{where}: {name!r} may reach {reach.lo}..{reach.hi}, outside {t.fmt.name} "
+                    f"{where}: {name!r} may reach {r.lo}..{r.hi}, outside {t.fmt.name} "
                     f"({t.fmt.min_int}..{t.fmt.max_int}); give the op a wider format"
                 )
-        outs = tuple(self._define(n, t, reach) for n, t in zip(names, types, strict=True))
+        outs = tuple(self._define(n, t, r) for n, t, r in zip(names, types, reaches, strict=True))
         self.nodes.append(Node(op, ins, outs))
         return outs
 

@@ -37,6 +37,7 @@ from hwsim.ops import (
     Lut,
     MatMul,
     Mul,
+    Normalize,
     Pad,
     Pool,
     Pwl,
@@ -45,6 +46,7 @@ from hwsim.ops import (
     Reshape,
     Select,
     Shift,
+    ShiftBy,
     Slice,
     Split,
     Transpose,
@@ -211,13 +213,27 @@ def mul(b: Builder) -> None:
 def reduce(b: Builder) -> None:
     x = b.any(lambda v: len(v.type.sample_shape) >= 1)
     axes = [i for i in range(1, len(x.type.shape)) if b.rng.random() < 0.6] or [len(x.type.shape) - 1]
-    b.add(Reduce(kind=b.pick(("sum", "mean", "max", "min")), axes=tuple(axes), fmt=b.pick((INT32, INT64))), x)
+    kind, fmt = b.pick(("sum", "mean", "sum_square", "max", "min")), b.pick((INT32, INT64))
+    b.add(Reduce(kind=kind, axes=tuple(axes), fmt=fmt), x)
 
 
 def shift(b: Builder) -> None:
     x = b.any(lambda v: v.type.zero_point == 0)
     bits = int(b.rng.integers(-4, 12))
     b.add(Shift(bits=bits, rounding=b.pick(ROUNDINGS), fmt=b.pick((INT32, INT64))), x)
+
+
+def normalize(b: Builder) -> None:
+    x = b.any(lambda v: v.type.zero_point == 0 and v.type.fmt.bits <= 48)
+    b.add(Normalize(bits=int(b.rng.integers(2, 17))), x)
+
+
+def shift_by(b: Builder) -> None:
+    """By the value itself where it counts, else by constants."""
+    x = b.any(lambda v: v.type.zero_point == 0)
+    s = b.constant(UINT4, tuple(b.pick([x.type.sample_shape, x.type.sample_shape[-1:]])), 1.0)
+    rounding, fmt = b.pick(ROUNDINGS), b.pick(NARROW)
+    b.add(ShiftBy(bits=int(b.rng.integers(0, 20)), rounding=rounding, fmt=fmt), x, s)
 
 
 def select(b: Builder) -> None:
@@ -301,6 +317,8 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
         mul,
         reduce,
         shift,
+        shift_by,
+        normalize,
         select,
     ),
     *(reshape, transpose, concat, split, cut, pad, gather, expand),

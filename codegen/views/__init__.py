@@ -13,6 +13,7 @@ from . import (
     lut,
     matmul,
     mul,
+    normalize,
     pad,
     pool,
     pwl,
@@ -21,6 +22,7 @@ from . import (
     reshape,
     select,
     shift,
+    shift_by,
     split,
     transpose,
 )
@@ -29,7 +31,7 @@ from . import slice as slice_
 VIEWS: dict[str, ModuleType] = {
     m.__name__.rpartition(".")[2]: m
     for m in (
-        *(matmul, conv2d, pool, requant, lut, pwl, add, mul, reduce, shift, select),
+        *(matmul, conv2d, pool, requant, lut, pwl, add, mul, reduce, shift, shift_by, normalize, select),
         *(reshape, transpose, concat, split, slice_, pad, gather, expand),
     )
 }

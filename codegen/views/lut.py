@@ -12,11 +12,11 @@ def onnx(v: OnnxView) -> None:
     """A Gather."""
     op = v.node.op
     assert isinstance(op, Lut)
-    v.fields |= {"table": v.table(op.table, v.out), "first": v.type(0).fmt.min_code}
+    v.fields |= {"table": v.table(op.table, v.out), "first": op.start(v.type(0))}
 
 
 def c(v: CView) -> None:
     """An array look-up."""
     op = v.node.op
     assert isinstance(op, Lut)
-    v.fields |= {"table": v.table(op.table, "table", ctype(op.fmt)), "first": v.type(0).fmt.min_code}
+    v.fields |= {"table": v.table(op.table, "table", ctype(op.fmt)), "first": op.start(v.type(0))}

@@ -1,4 +1,4 @@
-"""reduce: ONNX's own reductions on int32 or int64; C with one accumulator."""
+"""reduce: ONNX's own reductions on int32 or int64, squares by a product before; C with one accumulator."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from .c_view import CView, index, literal, strides
 from .onnx_types import DOUBLE, EXACT, wide
 from .onnx_view import OnnxView
 
+SUMS = ("sum", "mean", "sum_square")
+
 
 def onnx(v: OnnxView) -> None:
     """ReduceSum, ReduceMax or ReduceMin."""
     op = v.node.op
     assert isinstance(op, Reduce)
     kind = wide(v.out_reach(), v.graph.reach[v.node.ins[0].name])
+    summed = op.kind in SUMS
     v.fields |= {
-        "operator": f"Reduce{'Sum' if op.kind == 'mean' else op.kind.capitalize()}",
+        "operator": "ReduceSum" if summed else f"Reduce{op.kind.capitalize()}",
         "x": v.operand(0, kind, zero=False),
+        "square": op.kind == "sum_square",
     }
-    v.fields |= {"axes": op.axes, "halves": op.kind in ("sum", "mean") and v.out_reach().magnitude >= EXACT[DOUBLE]}
+    v.fields |= {"axes": op.axes, "halves": summed and v.out_reach().magnitude >= EXACT[DOUBLE]}
 
 
 def c(v: CView) -> None:
@@ -33,6 +37,6 @@ def c(v: CView) -> None:
         names[a] = name
     reach = v.graph.reach[v.node.ins[0].name]
     wide = v.wide(reach)
-    start = {"sum": 0, "mean": 0, "max": reach.lo, "min": reach.hi}[op.kind]
+    start = {"max": reach.lo, "min": reach.hi}.get(op.kind, 0)
     v.fields |= {"kind": "sum" if op.kind == "mean" else op.kind, "wide": wide, "start": literal(start), "inner": inner}
     v.fields["x"] = v.load(0).at(index(names, steps), wide)

@@ -10,6 +10,7 @@ from .gather import Gather
 from .lut import Lut
 from .matmul import MatMul
 from .mul import Mul
+from .normalize import Normalize
 from .pad import Pad
 from .pool import Pool
 from .pwl import Pwl
@@ -18,12 +19,13 @@ from .requant import Requant
 from .reshape import Reshape
 from .select import Select
 from .shift import Shift
+from .shift_by import ShiftBy
 from .slice import Slice
 from .split import Split
 from .transpose import Transpose
 
 OPS = (
-    *(MatMul, Conv2d, Pool, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, Select),
+    *(MatMul, Conv2d, Pool, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, ShiftBy, Normalize, Select),
     *(Reshape, Transpose, Concat, Split, Slice, Pad, Gather, Expand),
 )
 
@@ -37,6 +39,7 @@ __all__ = [
     "Lut",
     "MatMul",
     "Mul",
+    "Normalize",
     "Pad",
     "Pool",
     "Pwl",
@@ -45,6 +48,7 @@ __all__ = [
     "Reshape",
     "Select",
     "Shift",
+    "ShiftBy",
     "Slice",
     "Split",
     "Transpose",

@@ -1,4 +1,4 @@
-"""``y = table[code - min_code]``: any function of one code of up to 16 bits, exactly."""
+"""``y = table[code - first]``: any function of one code of up to 16 bits, exactly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..formats import INT8, Codes, Format, IntFormat, Reals
 from ..qtensor import QType, encode
-from ..ranges import Interval, Operand
+from ..ranges import Interval, Operand, format_interval
 from .shapes import per_tensor
 
 
@@ -24,43 +24,70 @@ class Lut:
     """Table look-up.
 
     Args:
-        table: result code for each input code, from the smallest; ``max_code - min_code + 1`` entries.
+        table: result code for each input code, from `first`; ``max_code - min_code + 1`` entries if `first` is None.
         fmt, scale, zero_point: type of the result.
+        first: input code of the first entry, for a table of what the input can reach alone; None is the smallest code.
     """
 
     table: tuple[int, ...]
     fmt: IntFormat = INT8
     scale: float = 1.0
     zero_point: int = 0
+    first: int | None = None
     name: ClassVar[str] = "lut"
 
     @classmethod
-    def of(cls, fn: Callable[[Reals], Reals], source: QType, out: QType) -> Lut:
-        """The table of `fn` (reals to reals): each entry is the result rounded half to even."""
+    def of(cls, fn: Callable[[Reals], Reals], source: QType, out: QType, codes: Interval | None = None) -> Lut:
+        """The table of `fn` (reals to reals): each entry is the result rounded half to even.
+
+        Args:
+            fn: reals to reals.
+            source: type of the input.
+            out: type of the result.
+            codes: input codes that the table has; default all of the format.
+        """
         if not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and isinstance(out.zero_point, int)):
             raise ValueError(f"lut: result type {out.fmt.name} must be an integer format, per tensor")
         scale, zero = per_tensor("lut", source)
-        codes = np.arange(source.fmt.min_code, source.fmt.max_code + 1).astype(source.fmt.dtype)
-        reals = np.ldexp((source.fmt.to_int(codes) - zero) * scale, source.fmt.lsb_exp)  # reserved codes read 0
+        ends = Interval(source.fmt.min_code, source.fmt.max_code) if codes is None else codes
+        places = np.arange(ends.lo, ends.hi + 1).astype(source.fmt.dtype)
+        reals = np.ldexp((source.fmt.to_int(places) - zero) * scale, source.fmt.lsb_exp)  # reserved codes read 0
         y = np.asarray(fn(reals), np.float64)
         if not np.isfinite(y).all():
-            raise ValueError(f"lut: the function is {y[~np.isfinite(y)][0]} at code {codes[~np.isfinite(y)][0]}")
+            raise ValueError(f"lut: the function is {y[~np.isfinite(y)][0]} at code {places[~np.isfinite(y)][0]}")
         table = tuple(encode(y, out.reshaped(y.shape)).tolist())
-        return cls(table=table, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point)
+        first = None if codes is None else codes.lo
+        return cls(table=table, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, first=first)
 
     def out_type(self, x: QType) -> QType:
         """`x`'s shape in the result's type."""
         per_tensor("lut", x)
-        if x.fmt.bits > 16 or len(self.table) != table_size(x.fmt):
+        whole = self.first is None
+        if x.fmt.bits > 16 or (whole and len(self.table) != table_size(x.fmt)) or not self.table:
             raise ValueError(
                 f"lut: {len(self.table)} entries for {x.fmt.name}, which has {table_size(x.fmt)} codes (<= 2**16)"
             )
+        if not whole and not isinstance(x.fmt, IntFormat):
+            raise ValueError(f"lut: first {self.first} with {x.fmt.name}; only a table of integers may leave codes out")
         return QType(x.shape, self.fmt, self.scale, self.zero_point)
 
     def reach(self, x: Operand) -> Interval:
-        """Smallest and largest entry; more than its format holds is an error."""
-        return Interval(min(self.table), max(self.table))
+        """Smallest and largest entry that the input can find; an input outside the table is an error."""
+        whole = Interval(min(self.table), max(self.table))
+        if not isinstance(x.type.fmt, IntFormat) or not whole.inside(format_interval(self.fmt)):
+            return whole
+        lo, hi = (end - self.start(x.type) for end in x.reach)
+        if lo < 0 or hi >= len(self.table):
+            last = self.start(x.type) + len(self.table) - 1
+            raise ValueError(
+                f"lut: input may reach {x.reach.lo}..{x.reach.hi}, the table has {self.start(x.type)}..{last}"
+            )
+        return Interval(min(self.table[lo : hi + 1]), max(self.table[lo : hi + 1]))
+
+    def start(self, x: QType) -> int:
+        """Input code of the first entry."""
+        return x.fmt.min_code if self.first is None else self.first
 
     def run(self, ins: tuple[QType, ...], x: Codes) -> Codes:
         """The definition."""
-        return np.asarray(self.table, self.fmt.dtype)[x.astype(np.int64) - ins[0].fmt.min_code]
+        return np.asarray(self.table, self.fmt.dtype)[x.astype(np.int64) - self.start(ins[0])]

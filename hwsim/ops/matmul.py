@@ -1,8 +1,11 @@
-"""``y[.., n] = bias[n] + sum_k a[.., k] * (b[k, n] - zero_point_b)``, proven to fit its accumulator."""
+"""``y[.., n] = bias[n] + sum_k a[.., k] * (b[k, n] - zero_point_b)``, proven to fit its accumulator.
+
+Operands may be computed both (attention): their leading sizes are equal then.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,14 +26,25 @@ class MatMul:
 
     Args:
         acc: format of accumulator and result.
+        gain: what the result means: ``gain * a @ b``. A factor of its scale, no arithmetic (attention's 1 / sqrt(d)).
     """
 
     acc: IntFormat = INT32
+    gain: float = 1.0
     name: ClassVar[str] = "matmul"
 
     def out_type(self, a: QType, b: QType, bias: QType | None = None) -> QType:
         """Shape (..., n) in the accumulator's format; scale is the product of the scales."""
-        return accumulator_type("matmul", self._shape(a, b), self.acc, a, b, bias, channels=len(b.shape) - 1)
+        shape = self._shape(a, b)
+        if not (np.isfinite(self.gain) and self.gain > 0):
+            raise ValueError(f"matmul: gain {self.gain!r} must be finite and > 0")
+        if self.gain != 1 and bias is not None:
+            raise ValueError(f"matmul: gain {self.gain!r} with a bias; put it into the scale of the weights")
+        out = accumulator_type("matmul", shape, self.acc, a, b, bias, channels=len(b.shape) - 1)
+        scale = out.scale
+        return replace(
+            out, scale=tuple(s * self.gain for s in scale) if isinstance(scale, tuple) else scale * self.gain
+        )
 
     def _shape(self, a: QType, b: QType) -> Shape:
         if len(a.shape) < 1 or len(b.shape) < 2 or a.shape[-1] != b.shape[-2]:

@@ -1,4 +1,7 @@
-"""``y = sum | mean | max | min`` of ``x`` over axes: exact. A mean is the sum on a grid finer by the count."""
+"""``y = sum | mean | sum_square | max | min`` of ``x`` over axes: exact.
+
+A mean is the sum on a grid finer by the count.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from ..qtensor import QType
 from ..ranges import Interval, Operand
 from .shapes import inner_axis, per_tensor
 
-KINDS: dict[str, Callable[..., Any]] = {"sum": np.sum, "mean": np.sum, "max": np.max, "min": np.min}
+KINDS: dict[str, Callable[..., Any]] = {
+    **{"sum": np.sum, "mean": np.sum, "max": np.max, "min": np.min},
+    "sum_square": lambda x, **axes: np.sum(x * x, **axes),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,7 @@ class Reduce:
     """Reduction over axes, which stay as size 1.
 
     Args:
-        kind: ``sum``, ``mean``, ``max`` or ``min``.
+        kind: ``sum``, ``mean``, ``sum_square`` (of a value with zero point 0), ``max`` or ``min``.
         axes: axes to reduce, never the batch.
         fmt: format of the result; overflow is refused, not modelled.
     """
@@ -50,7 +56,10 @@ class Reduce:
             inner_axis("reduce", x, a)
         shape = tuple(1 if i in self.axes else d for i, d in enumerate(x.shape))
         summed = self.kind in ("sum", "mean")
-        scale = float(x.lsb) / self.count(x) if self.kind == "mean" else float(x.lsb)
+        if self.kind == "sum_square" and zero:
+            raise ValueError(f"reduce: zero_point {zero} of the input would be squared with it; requantize instead")
+        unit = float(x.lsb)
+        scale = {"mean": unit / self.count(x), "sum_square": unit * unit}.get(self.kind, unit)
         return QType(shape, self.fmt, scale, zero * self.count(x) if summed else zero)
 
     def reach(self, x: Operand) -> Interval:
@@ -58,6 +67,8 @@ class Reduce:
         if self.kind in ("max", "min"):
             return x.reach
         n = self.count(x.type)
+        if self.kind == "sum_square":
+            return Interval(0, n * x.reach.magnitude**2)
         return Interval(n * min(x.reach.lo, 0), n * max(x.reach.hi, 0))
 
     def run(self, ins: tuple[QType, ...], x: Codes) -> Codes:

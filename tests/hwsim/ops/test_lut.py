@@ -3,10 +3,27 @@ import math
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, FP8_E4M3, FP8_E5M2, INT4, INT8, INT16, INT32, TERNARY, UINT1, UINT8, UINT16, QType
+from hwsim import (
+    FP4_E2M1,
+    FP8_E4M3,
+    FP8_E5M2,
+    INT4,
+    INT8,
+    INT16,
+    INT32,
+    TERNARY,
+    UINT1,
+    UINT8,
+    UINT16,
+    Graph,
+    QType,
+    simulate,
+)
 from hwsim.formats import IntFormat
-from hwsim.ops import Lut
+from hwsim.ops import Lut, Normalize
 from hwsim.ops.lut import table_size
+from hwsim.ranges import Interval, Operand
+from tests.backends import check_engines
 from tests.compare import all_codes, assert_one_line, assert_same
 from tests.oracles.floats import gfloat_values
 from tests.oracles.one_op import codes, overflows, refuses, t, tensor
@@ -66,3 +83,26 @@ def test_refusals():
         with pytest.raises(ValueError, match="lut") as e, np.errstate(all="ignore"):
             call()
         assert_one_line(e.value, *culprits)
+
+
+def test_a_table_of_what_the_input_can_reach():
+    """Codes left out save flash; an input that could be one of them is refused."""
+    op = Lut(table=tuple(range(256)), first=256, fmt=UINT8)
+    g = Graph("part")
+    mantissa, _ = g.add_all(Normalize(bits=9), g.input("x", t("N", 1, fmt=UINT16)), names=("m", "e"))
+    g.output(g.add(op, mantissa, name="y"))
+    x = all_codes(UINT16)[:, None]
+    m = simulate(g, {"x": x}, trace=True)["m"]
+    check_engines(g, {"x": x[::37]}, {"y": (m[::37] - 256).astype(np.uint8)})
+    half = Lut.of(np.exp, t(1, scale=0.0625), t(1, fmt=UINT16, scale=2.0**-15), Interval(-128, 0))
+    assert_same([round(math.exp(c / 16) * 2**15) for c in range(-128, 1)], half.table)
+    assert half.first == -128
+    overflows(half, (t(3, scale=0.0625),), "-128..127", "-128..0")
+    overflows(Lut(table=(1, 2), first=-1), (t(3, fmt=UINT1),), "0..1", "-1..0")
+    refuses(Lut(table=(1, 2), first=0), (t(3, fmt=FP4_E2M1),), "fp4_e2m1", "first 0")
+    refuses(Lut(table=(), first=0), (t(3, fmt=UINT1),), "0 entries")
+
+
+def test_entries_out_of_reach_do_not_widen_the_result():
+    op = Lut(table=(-100, *range(15)), fmt=INT8)
+    assert op.reach(Operand(t(1, fmt=INT4), Interval(-7, 0))) == Interval(0, 7)

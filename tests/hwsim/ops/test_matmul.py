@@ -134,3 +134,15 @@ def test_refusals():
     overflows(MatMul(acc=INT16), (t(2), t(2, 2)), "-32512..32768", "int16")
     assert codes(MatMul(acc=INT16), tensor(np.full(2, -128)), tensor(np.full((2, 1), 1), UINT1)).tolist() == [-256]
     overflows(MatMul(acc=INT64), (t(2, fmt=INT64), t(2, 2)), "int64")
+
+
+def test_gain_is_what_the_result_means():
+    a, b = np.arange(6).reshape(2, 3), np.arange(12).reshape(3, 4)
+    plain, gained = (run(MatMul(gain=g), tensor(a, scale=0.5), tensor(b, scale=0.25)) for g in (1.0, 0.125))
+    assert_same(plain.codes, gained.codes)
+    assert gained.type.scale == 0.125 * plain.type.scale
+    per_channel = MatMul(gain=2.0).out_type(t(2, 3), t(3, 2, scale=(0.5, 0.25), axis=1))
+    assert per_channel.scale == (1.0, 0.5)
+    for gain in (0.0, -1.0, float("inf")):
+        refuses(MatMul(gain=gain), (t(2, 3), t(3, 2)), repr(gain))
+    refuses(MatMul(gain=2.0), (t(2, 3), t(3, 2), t(2, fmt=INT32)), "gain 2.0", "bias")

@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, INT8, INT16, INT32, QType
+from hwsim import FP4_E2M1, INT8, INT16, INT32, INT64, QType
 from hwsim.ops import Reduce
 from tests.compare import assert_one_line, assert_same
 from tests.oracles.floats import gfloat_values
@@ -71,3 +71,16 @@ def test_refusals():
     refuses(Reduce(kind="sum", axes=(1,)), (t(2, 3, scale=(1.0,) * 3, axis=1),), "per-channel")
     refuses(Reduce(kind="sum", axes=(1,), fmt=INT8), (t(2, 3, zero=100),), "300", "int8")
     overflows(Reduce(kind="max", axes=(1,), fmt=INT8), (t(2, 3, fmt=INT32),), str(2**31 - 1), "int8")
+
+
+def test_sums_of_squares():
+    x = np.random.default_rng(0).integers(-32768, 32768, (4, 3, 5))
+    got = run(Reduce(kind="sum_square", axes=(1,), fmt=INT64), tensor(x, INT16, 0.5))
+    assert got.type == QType((4, 1, 5), INT64, 0.25)
+    assert_same([[[sum(int(v) ** 2 for v in x[i, :, k]) for k in range(5)]] for i in range(4)], got.codes)
+    assert_same(
+        [[2 * 32768**2]],
+        codes(Reduce(kind="sum_square", axes=(1,), fmt=INT64), tensor(x[:1, 0, :2] * 0 - 32768, INT16)),
+    )
+    overflows(Reduce(kind="sum_square", axes=(1,)), (t(2, 2, fmt=INT16),), "0..2147483648", "int32")
+    refuses(Reduce(kind="sum_square", axes=(1,)), (t(2, 3, zero=5),), "zero_point 5")
