@@ -1,7 +1,8 @@
 """A prepared model as a torch module: fake-quantized and differentiable in training, the integer definition in eval.
 
 Which values carry a quantizer, and its format, first scale and zero point, is read off the lowered graph: a value that
-a requant, table, concat or gather makes, an input, and the weights of linear and convolution. Nothing is decided twice.
+a requant, table, concat, select or gather makes, an input, and the weights of linear and convolution. Nothing is
+decided twice.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hwsim import Graph, lowering
 from hwsim.formats import IntFormat
 from hwsim.front import FrontGraph, Mark
-from hwsim.lowering.folding import fold_batch_norms
-from hwsim.ops import Concat, Gather, Lut, Requant
+from hwsim.lowering.simplify import simplify
+from hwsim.ops import Concat, Gather, Lut, Requant, Select
 from hwsim.qtensor import QType
 
 from . import torch_engine
@@ -80,7 +81,7 @@ class FrontModule(nn.Module):
         if not prepared.ranges:
             raise ValueError(f"model {prepared.front.name!r} has no ranges yet: call algos.calibrate(p, batches) first")
         self.recipe, self.ranges = prepared.recipe, prepared.ranges
-        self.base = fold_batch_norms(prepared.front)
+        self.base = simplify(prepared.front)
         self.parameter_names = list(self.base.params)
         self.weights = nn.ParameterList(torch.from_numpy(self.base.params[n].copy()) for n in self.parameter_names)
         self.graph: Graph | None = lowering.lower(self.base, self.ranges, self.recipe)
@@ -155,7 +156,7 @@ def quantized_values(front: FrontGraph, graph: Graph) -> dict[str, QType]:
     indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
     made = {v.name: v.type for v in graph.inputs if v.name not in indices}
     for node in graph.nodes:
-        if isinstance(node.op, Requant | Lut | Concat | Gather) and node.outs[0].name in known:
+        if isinstance(node.op, Requant | Lut | Concat | Gather | Select) and node.outs[0].name in known:
             made[node.outs[0].name] = node.outs[0].type
     return made
 

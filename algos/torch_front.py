@@ -55,8 +55,38 @@ def cut(attrs: dict[str, Any], x: Tensor) -> Tensor:
     return x[(slice(None),) * attrs["axis"] + (slice(attrs["start"], attrs["stop"], attrs["step"]),)]
 
 
+def matmul(attrs: dict[str, Any], a: Tensor, b: Tensor) -> Tensor:
+    """``gain * a @ b``."""
+    return attrs.get("gain", 1.0) * torch.matmul(a, b)
+
+
+def softmax(attrs: dict[str, Any], x: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Over the last axis; what the mask leaves out gets 0."""
+    return torch.softmax(x if mask is None else x.masked_fill(mask == 0, -torch.inf), -1)
+
+
+def layer_norm(attrs: dict[str, Any], x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+    """Over the last axis."""
+    return F.layer_norm(x, x.shape[-1:], weight, bias, attrs["eps"])
+
+
+def rms_norm(attrs: dict[str, Any], x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Over the last axis."""
+    return F.rms_norm(x, x.shape[-1:], weight, attrs["eps"])
+
+
+def concat(attrs: dict[str, Any], *xs: Tensor) -> Tensor:
+    """Along an axis; a parameter, which has one axis less, for every sample."""
+    first = max(xs, key=lambda x: x.ndim)
+    return torch.cat([x if x.ndim == first.ndim else x.expand(len(first), *x.shape) for x in xs], attrs["axis"])
+
+
 TORCH: dict[str, Callable[..., Tensor]] = {
     "linear": lambda attrs, *ins: F.linear(*ins),
+    "matmul": matmul,
+    "softmax": softmax,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
     **dict.fromkeys(("conv1d", "conv2d"), conv),
     "batch_norm": batch_norm,
     "relu": lambda attrs, x: F.relu(x),
@@ -72,12 +102,13 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     **dict.fromkeys(("max_pool1d", "max_pool2d"), max_pool),
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), avg_pool),
     "mean": lambda attrs, x: x.mean(attrs["axes"], keepdim=True),
-    "concat": lambda attrs, *xs: torch.cat(xs, attrs["axis"]),
+    "concat": concat,
     "reshape": lambda attrs, x: x.reshape(x.shape[0], *attrs["shape"]),
     "transpose": lambda attrs, x: x.permute(attrs["perm"]),
     "slice": cut,
     "expand": lambda attrs, x: x.expand(x.shape[0], *attrs["shape"]),
     "embedding": lambda attrs, indices, table: F.embedding(indices.long(), table),
+    "identity": lambda attrs, x: x,
 }
 
 

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import Reals, format_named
+from .formats import Reals
 from .front import FrontGraph, evaluate_in_batches
-from .lowering.folding import fold_batch_norms
 from .lowering.fusing import layer_names
-from .observers import OBSERVERS, Range, activation_type
+from .lowering.roles import Roles, find_roles
+from .lowering.simplify import simplify
+from .observers import OBSERVERS, Range, minmax
 from .qtensor import QType
 from .recipe import Recipe
 
 
 def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], recipe: Recipe) -> dict[str, Range]:
-    """(low, high) of every value, by each value's calibration rule; batch norms are folded first.
+    """(low, high) of every value, by each value's calibration rule; the model is simplified first.
 
     Args:
         front: the float model.
@@ -30,19 +31,23 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     """
     if not batches:
         raise ValueError("calibration set is empty: give at least one batch of samples")
-    front = fold_batch_norms(front)
+    front = simplify(front)
+    roles = find_roles(front)
     seen = evaluate_in_batches(front, batches)
     for name, x in seen.items():
         if not np.isfinite(x).all():
             raise ValueError(f"calibration: value {name!r} becomes NaN or Inf in float")
-    return {name: observe(x.astype(np.float64), recipe.at(*layer_names(front, name))) for name, x in seen.items()}
+    return {
+        name: observe(name, x.astype(np.float64), recipe.at(*layer_names(front, name)), roles)
+        for name, x in seen.items()
+    }
 
 
-def observe(x: Reals, r: Recipe) -> Range:
-    """The range of one value by its own settings."""
-    fmt = format_named(r.activations)
+def observe(name: str, x: Reals, r: Recipe, roles: Roles) -> Range:
+    """The range of one value by its own settings; of a residual stream all of it, outliers are why it is wide."""
 
     def type_of(seen: Range) -> QType:
-        return activation_type((), fmt, seen, symmetric=r.symmetric, power_of_two=r.powers_of_two)
+        return roles.type(name, x.shape[-1:], r, seen)
 
-    return OBSERVERS[r.observer](x, type_of)
+    observer = minmax if name in roles.wide else OBSERVERS[r.observer]
+    return observer(x, type_of)

@@ -321,6 +321,11 @@ CONTRACTS: tuple[type[Dyadic16] | type[Pow2] | type[TflSingle] | type[TflmDouble
 )
 
 
+def suited(contract: type[Contract], ratio: float) -> type[Contract]:
+    """`contract`; ``dyadic16`` in place of ``pow2`` where a shift alone cannot apply `ratio` (a gain, a mean of 9)."""
+    return Dyadic16 if contract is Pow2 and np.frexp(ratio)[0] != 0.5 else contract
+
+
 def contract_named(name: str) -> type[Contract]:
     """The contract class called `name`; ValueError lists the known ones."""
     for c in CONTRACTS:

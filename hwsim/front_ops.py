@@ -4,20 +4,25 @@ Arguments are (attrs, *inputs); `attrs` are plain JSON data. Why float64 inside:
 threads, and calibration ranges decide the bytes of a ``.qg``.
 
     linear       x, weight (out, in), bias?
+    matmul       a (n, .., m, k), b (n, .., k, p), both values, leading sizes equal     gain (1): gain * a @ b
     conv2d       x (n, c, h, w), weight (o, c / g, kh, kw), bias?  stride, dilation [2]; padding [[t, b], ..], groups
     conv1d       x (n, c, l), weight (o, c / g, k), bias?          stride, dilation [1]; padding [[l, r]]; groups
     batch_norm   x (n, c, ..), weight, bias, mean, variance                eps; folded before lowering
+    softmax      x, mask?   over the last axis; mask, a parameter that broadcasts against a sample: 0 leaves out
+    layer_norm   x, weight?, bias?   over the last axis                    eps
+    rms_norm     x, weight?          over the last axis                    eps
     relu, relu6, hardswish, hardsigmoid, sigmoid, tanh, silu, gelu  x      gelu: approximate "none" | "tanh"
     add, mul     a, b (values or parameters, broadcasting)
     max_pool2d, avg_pool2d  x (n, c, h, w)                         kernel, stride [2]; padding [[t, b], ..]
     max_pool1d, avg_pool1d  x (n, c, l)                            kernel, stride [1]; padding [[l, r]]
     mean         x                                                         axes (not 0), kept at size 1
-    concat       a, b, ..                                                  axis
+    concat       a, b, ..   a parameter has one axis less and stands for every sample    axis
     reshape      x                                                         shape, without the batch
     transpose    x                                                         perm, with 0 first
     slice        x                                                         axis, start, stop, step
     expand       x                                                         shape, without the batch
     embedding    indices (n, ..), table (entries, size)
+    identity     x          a place for another quantizer
 """
 
 from __future__ import annotations
@@ -119,6 +124,40 @@ def _avg_pool(attrs: Attrs, x: Floats) -> Reals:
     return _pool(attrs, x, 0.0, np.mean)
 
 
+def _matmul(attrs: Attrs, a: Floats, b: Floats) -> Reals:
+    if a.shape[:-2] != b.shape[:-2]:
+        raise ValueError(f"leading sizes {a.shape[:-2]} and {b.shape[:-2]} must be equal")
+    return attrs.get("gain", 1.0) * (a.astype(np.float64) @ b.astype(np.float64))
+
+
+def _softmax(attrs: Attrs, x: Floats, mask: Floats | None = None) -> Reals:
+    z = x.astype(np.float64)
+    if mask is not None:
+        if not (np.isin(mask, (0, 1)).all() and mask.any(-1).all() and mask.ndim < x.ndim):
+            raise ValueError("a mask holds 0 and 1, keeps something in every row, and has no batch axis")
+        z = np.where(mask == 0, -np.inf, z)
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def _layer_norm(attrs: Attrs, x: Floats, weight: Floats | None = None, bias: Floats | None = None) -> Reals:
+    z = x.astype(np.float64)
+    y = _rms_norm(attrs, z - z.mean(-1, keepdims=True), weight)
+    return y if bias is None else y + bias
+
+
+def _rms_norm(attrs: Attrs, x: Reals | Floats, weight: Floats | None = None) -> Reals:
+    z = x.astype(np.float64)
+    y = z / np.sqrt(np.square(z).mean(-1, keepdims=True) + attrs["eps"])
+    return y if weight is None else y * weight
+
+
+def _concat(attrs: Attrs, *xs: Floats) -> Floats:
+    values = [x for x in xs if x.ndim == max(part.ndim for part in xs)]
+    n = len(values[0])
+    return np.concatenate([x if x.ndim == values[0].ndim else np.repeat(x[None], n, 0) for x in xs], attrs["axis"])
+
+
 def _slice(attrs: Attrs, x: Floats) -> Reals:
     cut = slice(attrs["start"], attrs["stop"], attrs["step"])
     return x[(slice(None),) * attrs["axis"] + (cut,)].astype(np.float64)
@@ -130,17 +169,19 @@ def _unary(fn: Callable[..., Reals]) -> Callable[..., Reals]:
 
 FRONT_OPS: dict[str, Callable[..., Any]] = {
     **{"linear": _linear, "conv2d": _conv, "conv1d": _conv, "batch_norm": _batch_norm},
+    **{"matmul": _matmul, "softmax": _softmax, "layer_norm": _layer_norm, "rms_norm": _rms_norm},
     **{name: _unary(fn) for name, fn in UNARY.items()},
     "add": lambda attrs, a, b: a.astype(np.float64) + b,
     "mul": lambda attrs, a, b: a.astype(np.float64) * b,
     **{"max_pool2d": _max_pool, "max_pool1d": _max_pool, "avg_pool2d": _avg_pool, "avg_pool1d": _avg_pool},
     "mean": lambda attrs, x: x.mean(axis=tuple(attrs["axes"]), keepdims=True, dtype=np.float64),
-    "concat": lambda attrs, *xs: np.concatenate(xs, axis=attrs["axis"]),
+    "concat": _concat,
     "reshape": lambda attrs, x: x.reshape(len(x), *attrs["shape"]),
     "transpose": lambda attrs, x: x.transpose(attrs["perm"]),
     "slice": _slice,
     "expand": lambda attrs, x: np.broadcast_to(x, (len(x), *attrs["shape"])),
     "embedding": lambda attrs, indices, table: table[indices.astype(np.int64)],
+    "identity": lambda attrs, x: x,
 }
 
 

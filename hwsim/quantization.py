@@ -1,4 +1,4 @@
-"""From a float model and data to the integer graph: fold, equalize, calibrate, correct, lower. The one pipeline."""
+"""From a float model and data to the integer graph: simplify, equalize, calibrate, correct, lower. The one pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .graph import Graph
 from .lowering import lower
 from .lowering.correction import correct_biases
 from .lowering.equalization import equalize
-from .lowering.folding import fold_batch_norms
+from .lowering.simplify import simplify
 from .observers import Range
 from .recipe import Recipe
 
@@ -25,7 +25,7 @@ class Settled(NamedTuple):
     """A float model ready to be lowered.
 
     Args:
-        front: folded, equalized, with corrected biases.
+        front: simplified, equalized, with corrected biases.
         ranges: (low, high) of its values.
         twin: the float model that the integer graph is compared with: `front` before the biases were corrected.
     """
@@ -54,9 +54,9 @@ def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> Settled:
         ValueError: no batches, wrong names or shapes, NaN or Inf.
     """
     front.check()
-    folded = fold_batch_norms(front)
-    check_overrides(folded, recipe)
-    twin = equalize(folded, batches, recipe.equalize)
+    simplified = simplify(front)
+    check_overrides(simplified, recipe)
+    twin = equalize(simplified, batches, recipe.equalize)
     ranges = calibrate(twin, batches, recipe)
     ready = correct_biases(twin, ranges, recipe, batches) if recipe.bias_correction else twin
     return Settled(ready, ranges, twin)

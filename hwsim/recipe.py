@@ -5,16 +5,18 @@ from __future__ import annotations
 import fnmatch
 import os
 import tomllib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .blocks import LayerNorm, Softmax
 from .contracts import contract_named
 from .formats import format_named
 from .observers import OBSERVERS
 from .rounding import check_rounding
 
 BOOLEANS = ("per_channel", "symmetric", "power_of_two", "bias_correction")
+BLOCKS: dict[str, type[Any]] = {"softmax": Softmax, "layernorm": LayerNorm}
 EQUALIZE = ("none", "weights", "activations")
 
 
@@ -34,6 +36,9 @@ class Recipe:
         equalize: move scale between channels of neighbouring layers, see `hwsim.lowering.equalization`:
             ``none``, ``weights`` (of both layers alike) or ``activations`` (against the weights that read them).
         bias_correction: take the mean error of each channel out of its bias, see `hwsim.lowering.correction`.
+        residual: format of a transformer's residual stream, what norms and softmax read: see `hwsim.lowering.roles`.
+        softmax: widths inside softmax, see `hwsim.blocks.Softmax`; a table of them will do, ``[softmax]`` in TOML.
+        layernorm: widths inside layer_norm and rms_norm, see `hwsim.blocks.LayerNorm`.
         overrides: (glob over layer names, settings) pairs; later ones win.
     """
 
@@ -47,15 +52,23 @@ class Recipe:
     observer: str = "minmax"
     equalize: str = "none"
     bias_correction: bool = False
+    residual: str = "int16"
+    softmax: Softmax = field(default_factory=Softmax)
+    layernorm: LayerNorm = field(default_factory=LayerNorm)
     overrides: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for names that nothing knows, in overrides too."""
+        for key in BLOCKS:
+            object.__setattr__(self, key, block_of(key, getattr(self, key)))
         for key in (f.name for f in fields(self) if f.name != "overrides"):
-            want = bool if key in BOOLEANS else str
+            want = bool if key in BOOLEANS else BLOCKS.get(key, str)
             if not isinstance(getattr(self, key), want):
                 raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {want.__name__}")
         format_named(self.weights), format_named(self.activations)
+        residual = format_named(self.residual)
+        if not getattr(residual, "signed", False):
+            raise ValueError(f"recipe: residual {self.residual!r} must be a signed integer format")
         contract_named(self.contract)
         check_rounding(self.rounding)
         if self.observer not in OBSERVERS:
@@ -93,7 +106,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON / TOML data; inverse of `from_dict`."""
-        return {**asdict(self), "overrides": {p: dict(s) for p, s in self.overrides}}
+        plain = {p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm) else v for k, v in s.items()} for p, s in self.overrides}
+        return {**asdict(self), "overrides": plain}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
@@ -111,3 +125,13 @@ class Recipe:
             return cls.from_dict(tomllib.loads(Path(path).read_text()))
         except (ValueError, TypeError) as e:
             raise ValueError(f"{path}: {e}") from None
+
+
+def block_of(key: str, value: Any) -> Any:
+    """The widths of a block from a table of them."""
+    if not isinstance(value, dict):
+        return value
+    known = [f.name for f in fields(BLOCKS[key])]
+    if unknown := set(value) - set(known):
+        raise ValueError(f"recipe: unknown keys {sorted(unknown)} in {key}: use {', '.join(known)}")
+    return BLOCKS[key](**value)

@@ -10,20 +10,24 @@ from ..graph import Graph
 from ..observers import Range
 from ..recipe import Recipe
 from .activation import lower_unary
+from .attention import lower_matmul, lower_softmax
 from .context import Lowering
 from .conv import lower_conv
 from .elementwise import lower_add, lower_mul
-from .folding import fold_batch_norms
 from .layout import to_plain
 from .linear import lower_linear
 from .movement import lower_concat, lower_embedding, lower_expand, lower_reshape, lower_slice, lower_transpose
+from .norms import lower_identity, lower_layer_norm, lower_rms_norm
 from .pool import lower_mean, lower_pool
+from .simplify import simplify
 
 PATTERNS: dict[str, Callable[[Lowering, FrontNode], None]] = {
     **{"linear": lower_linear, "conv2d": lower_conv, "conv1d": lower_conv, "add": lower_add, "mul": lower_mul},
     **dict.fromkeys(UNARY, lower_unary),
     **dict.fromkeys(("max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d"), lower_pool),
     **{"mean": lower_mean, "concat": lower_concat, "reshape": lower_reshape, "transpose": lower_transpose},
+    **{"matmul": lower_matmul, "softmax": lower_softmax, "identity": lower_identity},
+    **{"layer_norm": lower_layer_norm, "rms_norm": lower_rms_norm},
     **{"slice": lower_slice, "expand": lower_expand, "embedding": lower_embedding},
 }
 
@@ -35,7 +39,7 @@ def lower(front: FrontGraph, ranges: Mapping[str, Range], recipe: Recipe | None 
     lie channels-last is in ``graph.recipe["layouts"]``.
 
     Args:
-        front: the float model; batch norms are folded here if they have not been.
+        front: the float model; it is simplified here if it has not been.
         ranges: (low, high) of every value, from `hwsim.calibration.calibrate`.
         recipe: what is wanted; the default is INT8 everywhere.
 
@@ -43,7 +47,7 @@ def lower(front: FrontGraph, ranges: Mapping[str, Range], recipe: Recipe | None 
         ValueError: lists everything that cannot be lowered, with place and reason.
     """
     front.check()
-    front = fold_batch_norms(front)
+    front = simplify(front)
     ctx = Lowering(front, ranges, recipe or Recipe())
     for node in front.nodes:
         if node.out not in ctx.env:

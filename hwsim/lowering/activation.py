@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..blocks import pointwise
 from ..front import FrontNode
 from ..front_ops import UNARY
-from ..ops import Lut
 from .context import CLAMPS, Lowering
 
 
@@ -20,9 +18,5 @@ def lower_unary(ctx: Lowering, node: FrontNode) -> None:
     if node.op in CLAMPS and x.type.fmt.bits > 8:
         y = ctx.requantize(x, node.out, out, clamp=node.op)
     else:
-
-        def reals(v: Any) -> Any:
-            return fn(v, **settings)
-
-        y = ctx.graph.add(Lut.of(reals, x.type, out), x, name=node.out)
+        y = pointwise(ctx.graph, x, lambda v: fn(v, **settings), out, name=node.out)
     ctx.define(node.out, y, source.layout, source.image)

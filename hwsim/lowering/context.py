@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from ..contracts import Contract, Dyadic16, Pow2, contract_named
-from ..formats import INT32, INT48, INT64, UINT8, UINT16, Format, IntFormat, Reals, format_named
+from ..blocks.exact import Exact, exact
+from ..contracts import Contract, contract_named, suited
+from ..formats import UINT8, UINT16, Format, IntFormat, Reals, format_named
 from ..front import FrontGraph, FrontNode
 from ..graph import Graph, Value
-from ..observers import Range, activation_type
-from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce, Requant
+from ..observers import Range
+from ..ops import Requant
 from ..qtensor import BATCH, QType, Shape, encode
-from ..ranges import Operand, format_interval
 from ..recipe import Recipe
 from .fusing import CLAMPS, fused_clamp, layer_names
 from .layout import FLAT, NHWC, PLAIN, Lowered, to_nhwc, to_plain
-
-Exact = MatMul | Conv2d | Add | Mul | Pool | Reduce  # ops that refuse to overflow
+from .roles import find_roles
 
 
 class Lowering:
@@ -29,6 +27,7 @@ class Lowering:
         """Start a graph with the quantized inputs of `front`."""
         self.front, self.ranges, self.recipe = front, ranges, recipe
         self.shapes = front.shapes()
+        self.roles = find_roles(front)
         self.graph = Graph(front.name, recipe=recipe.to_dict())
         self.env: dict[str, Lowered] = {}
         for name in front.inputs:
@@ -42,15 +41,9 @@ class Lowering:
         return QType(self._shape(name), UINT8 if min(map(len, tables)) <= 256 else UINT16)
 
     def type_of(self, value: str) -> QType:
-        """The quantized type of a front value (in its own layout): its mark, else from its range and recipe."""
-        r, shape = self.settings(value), self._shape(value)
-        fmt = format_named(r.activations)
-        if mark := self.front.marks.get(value):
-            return QType(shape, fmt, mark.scale, mark.zero_point)
-        if value not in self.ranges:
-            raise ValueError(f"value {value!r} has no calibration range")
-        seen = self.ranges[value]
-        return activation_type(shape, fmt, seen, symmetric=r.symmetric, power_of_two=r.powers_of_two)
+        """The quantized type of a front value (in its own layout): by its role, from its mark, else from its range."""
+        r, mark, seen = self.settings(value), self.front.marks.get(value), self.ranges.get(value)
+        return self.roles.type(value, self._shape(value), r, seen, mark)
 
     def _shape(self, value: str) -> Shape:
         return (BATCH, *self.shapes[value])
@@ -97,21 +90,16 @@ class Lowering:
         lo = out.zero_point if clamp else None
         top = CLAMPS.get(clamp)
         hi = None if top is None else int(encode(np.asarray(top), out.reshaped(())))
-        op = Requant.to(out, x.type, contract or contract_named(r.contract), r.rounding, lo)
-        return self.graph.add(replace(op, hi=hi), x, name=name)
+        op = Requant.to(out, x.type, contract or contract_named(r.contract), r.rounding, lo, hi)
+        return self.graph.add(op, x, name=name)
 
     def exact(self, op: Exact, *ins: Value, name: str) -> Value:
-        """`op` with the narrowest accumulator of INT32, INT48, INT64 that its bound fits."""
-        g = self.graph
-        reach = op.reach(*(Operand(v.type, g.reach[v.name], g.constants.get(v.name)) for v in ins))
-        fmt = next((f for f in (INT32, INT48) if reach.inside(format_interval(f))), INT64)
-        wide = replace(op, acc=fmt) if isinstance(op, MatMul | Conv2d) else replace(op, fmt=fmt)
-        return g.add(wide, *ins, name=name)
+        """`op` with the narrowest accumulator that its bound fits."""
+        return exact(self.graph, op, *ins, name=name)
 
     def mean_contract(self, name: str, count: int) -> type[Contract]:
-        """The recipe's contract; a shift alone cannot divide by 9, so under ``pow2`` such a mean takes ``dyadic16``."""
-        wanted = contract_named(self.settings(name).contract)
-        return Dyadic16 if wanted is Pow2 and count & (count - 1) else wanted
+        """The recipe's contract for a mean of `count`."""
+        return suited(contract_named(self.settings(name).contract), count)
 
     def weight_format(self, node: FrontNode) -> Format:
         """Format of the node's weights."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..formats import UINT1
 from ..front import FrontNode
 from ..graph import Value
-from ..ops import Concat, Expand, Gather, Slice, Transpose
-from ..qtensor import quantize
+from ..ops import Concat, Expand, Gather, Pad, Select, Slice, Transpose
+from ..qtensor import QTensor, QType, quantize
 from .context import FLAT, NHWC, Lowering
 from .layout import nhwc_axis, reshaped
 
@@ -45,15 +48,60 @@ def lower_expand(ctx: Lowering, node: FrontNode) -> None:
 
 def lower_concat(ctx: Lowering, node: FrontNode) -> None:
     """Each part is requantized to the result's type, unless it has it."""
-    nhwc = all(ctx.stored(i, node).layout == NHWC for i in node.ins)
+    values = [i for i in node.ins if i not in ctx.front.params]
+    nhwc = len(values) == len(node.ins) and all(ctx.stored(i, node).layout == NHWC for i in values)
     out, axis = ctx.type_of(node.out), node.attrs["axis"]
     parts: list[Value] = []
-    for k, i in enumerate(node.ins):
+    for k, i in enumerate(values):
         x = ctx.image(i, node) if nhwc else ctx.value(i, node)
         same = (x.type.fmt, x.type.scale, x.type.zero_point) == (out.fmt, out.scale, out.zero_point)
         parts.append(x if same else ctx.requantize(x, f"{node.out}.{k}", out.reshaped(x.type.shape)))
+    if len(values) < len(node.ins):
+        ctx.define(node.out, beside_parameters(ctx, node, out, dict(zip(values, parts, strict=True))))
+        return
     op = Concat(axis=nhwc_axis(axis, len(ctx.shapes[node.out]) + 1) if nhwc else axis)
     ctx.define(node.out, ctx.graph.add(op, *parts, name=node.out), NHWC if nhwc else "plain")
+
+
+def beside_parameters(ctx: Lowering, node: FrontNode, out: QType, values: dict[str, Value]) -> Value:
+    """Values and parameters along an axis: the values padded to the whole size, a constant selected elsewhere.
+
+    Why not a concat: a constant has no batch axis, and an engine that runs many samples would have to invent it.
+    """
+    axis, shape = node.attrs["axis"] - 1, ctx.shapes[node.out]
+    reals, from_values, at = np.zeros(shape), np.zeros(shape, UINT1.dtype), 0
+    padded: list[Value] = []
+    for i in node.ins:
+        size = (ctx.front.params[i].shape if i in ctx.front.params else ctx.shapes[i])[axis]
+        here = (slice(None),) * axis + (slice(at, at + size),)
+        if i in values:
+            from_values[here] = 1
+            padded.append(framed(ctx, node, out, values[i], at - covered(padded, axis), axis))
+        else:
+            reals[here] = ctx.front.params[i]
+        at += size
+    rest = at - covered(padded, axis)
+    padded[-1] = framed(ctx, node, out, padded[-1], 0, axis, rest) if rest else padded[-1]
+    g = ctx.graph
+    whole = padded[0] if len(padded) == 1 else g.add(Concat(axis=axis + 1), *padded, name=f"{node.out}.values")
+    assert isinstance(out.scale, float)  # activation types are per tensor
+    assert isinstance(out.zero_point, int)
+    fixed = g.constant(f"{node.out}.fixed", quantize(reals, out.fmt, scale=out.scale, zero_point=out.zero_point))
+    chosen = g.constant(f"{node.out}.chosen", QTensor(QType(shape, UINT1), from_values))
+    return g.add(Select(), chosen, whole, fixed, name=node.out)
+
+
+def covered(parts: list[Value], axis: int) -> int:
+    """How much of a sample's axis the parts fill."""
+    return sum(v.type.sample_shape[axis] for v in parts)
+
+
+def framed(ctx: Lowering, node: FrontNode, out: QType, x: Value, before: int, axis: int, after: int = 0) -> Value:
+    """`x` with zeros before and after it along a sample's axis."""
+    if not before and not after:
+        return x
+    widths = [tuple(n if a == axis else 0 for a in range(len(x.type.sample_shape))) for n in (before, after)]
+    return ctx.graph.add(Pad(before=widths[0], after=widths[1], value=int(np.max(out.zero_point))), x)
 
 
 def lower_embedding(ctx: Lowering, node: FrontNode) -> None:

@@ -37,13 +37,19 @@ class Requant:
 
     @classmethod
     def to(
-        cls, out: QType, source: QType, contract: type[Contract], rounding: str = "half_up", lo: int | None = None
+        cls,
+        out: QType,
+        source: QType,
+        contract: type[Contract],
+        rounding: str = "half_up",
+        lo: int | None = None,
+        hi: int | None = None,
     ) -> Requant:
-        """The requantization from type `source` to the format, scale and zero point of `out`."""
+        """From type `source` to the format, scale and zero point of `out`, saturating at `lo` and `hi`."""
         if not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and isinstance(out.zero_point, int)):
             raise ValueError(f"requant: target {out.fmt.name} must be an integer format, per tensor")
         made = contract.of(source.lsb / out.lsb, rounding)
-        return cls(contract=made, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, lo=lo)
+        return cls(contract=made, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, lo=lo, hi=hi)
 
     @property
     def limits(self) -> Interval:

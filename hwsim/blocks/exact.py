@@ -1,0 +1,39 @@
+"""An exact op with the narrowest accumulator that its proven bound fits, and constants on a value's grid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..formats import INT8, INT16, INT32, INT48, INT64, IntFormat
+from ..graph import Graph, Value
+from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce
+from ..qtensor import QTensor, QType
+from ..ranges import Operand, format_interval
+
+Exact = MatMul | Conv2d | Add | Mul | Pool | Reduce  # ops that refuse to overflow
+
+
+def exact(g: Graph, op: Exact, *ins: Value, name: str) -> Value:
+    """`op` with the first of INT32, INT48 and INT64 that it cannot overflow."""
+    reach = op.reach(*(Operand(v.type, g.reach[v.name], g.constants.get(v.name)) for v in ins))
+    fmt = next((f for f in (INT32, INT48) if reach.inside(format_interval(f))), INT64)
+    wide = replace(op, acc=fmt) if isinstance(op, MatMul | Conv2d) else replace(op, fmt=fmt)
+    return g.add(wide, *ins, name=name)
+
+
+def number(g: Graph, code: int, name: str, scale: float = 1.0) -> Value:
+    """A constant of one code, shape (1,), in the narrowest signed format."""
+    fmt = narrowest(code)
+    return g.constant(name, QTensor(QType((1,), fmt, scale), np.array([code], fmt.dtype)))
+
+
+def narrowest(code: int) -> IntFormat:
+    """The first of INT8, INT16, INT32, INT48 and INT64 that holds `code`."""
+    return next((f for f in (INT8, INT16, INT32, INT48) if f.min_int <= code <= f.max_int), INT64)
+
+
+def negated(g: Graph, x: Value, name: str) -> Value:
+    """``-x``, exact."""
+    return exact(g, Mul(), x, number(g, -1, f"{name}.minus_one"), name=name)

@@ -1,0 +1,54 @@
+"""``y = x / sqrt(mean(x**2) + eps) * weight`` over the last axis: `layernorm` without the mean.
+
+Source: arXiv:1910.07467.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..contracts import Contract, Dyadic16, Pow2
+from ..formats import Reals
+from ..graph import Graph, Value
+from ..ops import Add, Requant
+from ..qtensor import QType
+from .exact import exact, number
+from .layernorm import LayerNorm, affine, row_length, shortened, unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSNorm:
+    """The widths, as of `LayerNorm`; calling it adds the nodes."""
+
+    width: int = 16
+    mantissa: int = 9
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for widths that cannot be built."""
+        LayerNorm(width=self.width, mantissa=self.mantissa)
+
+    def __call__(
+        self,
+        g: Graph,
+        x: Value,
+        out: QType,
+        *,
+        weight: Reals | None = None,
+        eps: float = 1e-6,
+        contract: type[Contract] = Dyadic16,
+        rounding: str = "half_up",
+        name: str = "rmsnorm",
+    ) -> Value:
+        """`x` normalised over its last axis, in type `out`; arguments as of `LayerNorm`."""
+        n = row_length("rmsnorm", x, eps)
+        zero = int(np.max(x.type.zero_point))
+        d = x
+        if zero:
+            offset = number(g, -zero, f"{name}.offset", float(x.type.lsb))
+            d = exact(g, Add(), x, offset, name=f"{name}.d")
+        d = shortened(g, d, self.width, rounding, f"{name}.d.short")
+        u = unit(g, d, n * eps, self.width, self.mantissa, rounding, name)
+        y = affine(g, u, weight, None, name, power_of_two=contract is Pow2)
+        return g.add(Requant.to(out, y.type, contract, rounding), y, name=name)

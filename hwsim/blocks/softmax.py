@@ -1,0 +1,149 @@
+"""``p = exp(x - max(x)) / sum exp(x - max(x))`` over the last axis, in integers.
+
+    z = x - max(x)            exact
+    z -> INT8 at 2**-4        one requantization, saturating at -8
+    e = table of exp          UINT16, 15 fractional bits, e(0) = 2**15; 0 where the mask says so
+    1 / sum(e) = r * 2**-k    exact sum, normalisation, table
+    p = e * r >> k            UINT8 at 2**-8, UINT16 at 2**-16, or requantized to any unsigned type
+
+No row sums to 0: the largest of n probabilities is at least 1 / n, and the type rule refuses steps above that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..contracts import Contract, Dyadic16, suited
+from ..formats import INT32, UINT16, IntFormat, format_named
+from ..graph import Graph, Value
+from ..ops import Add, Lut, Mul, Reduce, Requant, Select, Shift, ShiftBy
+from ..qtensor import QTensor, QType, Shape
+from .exact import exact, negated
+from .reciprocal import reciprocal
+
+MARGIN = 1 + 2.0**-40  # scales are float64: 1 / (1 / n) may miss n by its last bit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """The widths; calling it adds the nodes.
+
+    Args:
+        z: format of the exponent's argument.
+        z_step: its step; what is below ``z_step * min_int`` counts as that.
+        fraction: fractional bits of e.
+        mantissa: bits of the normalised sum, see `reciprocal`.
+    """
+
+    z: str = "int8"
+    z_step: float = 2.0**-4
+    fraction: int = 15
+    mantissa: int = 9
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for widths that cannot be built."""
+        fmt = format_named(self.z)
+        if not isinstance(fmt, IntFormat) or not fmt.signed or fmt.bits > 16:
+            raise ValueError(f"softmax: z {self.z!r} must be a signed integer format of at most 16 bits")
+        if not 0 < self.z_step <= 1:
+            raise ValueError(f"softmax: z_step {self.z_step!r} must be in (0, 1]")
+        if not 1 <= self.fraction <= 15:
+            raise ValueError(f"softmax: fraction {self.fraction} must be 1..15, e is UINT16 and e(0) = 2**fraction")
+        if not 2 <= self.mantissa <= 16:
+            raise ValueError(f"softmax: mantissa {self.mantissa} must be 2..16")
+
+    def __call__(
+        self,
+        g: Graph,
+        x: Value,
+        out: QType,
+        *,
+        mask: Value | None = None,
+        contract: type[Contract] = Dyadic16,
+        rounding: str = "half_up",
+        name: str = "softmax",
+    ) -> Value:
+        """Probabilities of `x` over its last axis, in the format and scale of `out`.
+
+        Args:
+            g: the graph.
+            x: scores in any integer format, per tensor.
+            out: unsigned, zero_point 0, its step at most 1 / n for n keys.
+            mask: unsigned codes that broadcast against `x`; keys of code 0 get probability 0. A constant mask must
+                keep a key in every row.
+            contract: of requantizations.
+            rounding: of requantizations.
+            name: of the result; inner values are called ``name.z``, ``name.exp``, ``name.sum`` ...
+        """
+        check_rows(x.type.shape, out)
+        e = self.exponentials(g, x, mask, contract, rounding, name)
+        total = exact(g, Reduce(kind="sum", axes=(len(e.type.shape) - 1,)), e, name=f"{name}.sum")
+        r, k = reciprocal(g, total, bits=self.mantissa, name=f"{name}.reciprocal")
+        product = exact(g, Mul(), e, r, name=f"{name}.product")
+        assert isinstance(out.fmt, IntFormat)  # `check_rows`
+        direct = out.scale == 2.0**-out.fmt.bits and out.fmt.bits <= 16
+        fmt = out.fmt if direct else UINT16
+        bits = self.fraction + 1 - fmt.bits  # the product's step is 2**-(fraction + 1)
+        p = g.add(ShiftBy(bits=bits, rounding=rounding, fmt=fmt), product, k, name=name if direct else f"{name}.wide")
+        return p if direct else g.add(Requant.to(out, p.type, contract, rounding), p, name=name)
+
+    def exponentials(
+        self, g: Graph, x: Value, mask: Value | None, contract: type[Contract], rounding: str, name: str
+    ) -> Value:
+        """``exp(x - max(x))``, UINT16."""
+        if mask is not None:
+            x = kept(g, x, mask, name)
+        top = g.add(Reduce(kind="max", axes=(len(x.type.shape) - 1,), fmt=wide_enough(x)), x, name=f"{name}.max")
+        z = exact(g, Add(), x, negated(g, top, f"{name}.negative"), name=f"{name}.z")
+        if surplus := max(0, g.reach[z.name].bits - 32):
+            z = g.add(Shift(bits=surplus, rounding=rounding, fmt=INT32), z, name=f"{name}.z.short")
+        narrow = QType((), format_named(self.z), self.z_step)
+        rule = suited(contract, float(z.type.lsb) / self.z_step)
+        z = g.add(Requant.to(narrow, z.type, rule, rounding, hi=0), z, name=f"{name}.z.requant")
+        one = QType((), UINT16, 2.0**-self.fraction)
+        e = g.add(Lut.of(np.exp, z.type, one, g.reach[z.name]), z, name=f"{name}.exp")
+        if mask is None:
+            return e
+        return g.add(Select(), mask, e, zero(g, e.type, f"{name}.zero"), name=f"{name}.masked")
+
+
+def kept(g: Graph, x: Value, mask: Value, name: str) -> Value:
+    """Scores, with the least of the format where the mask is 0: a key left out is no row's largest."""
+    constant = g.constants.get(mask.name)
+    if constant is not None and not (constant.codes != 0).any(-1).all():
+        row = tuple(int(i) for i in np.argwhere(~(constant.codes != 0).any(-1))[0])
+        raise ValueError(f"softmax: the mask keeps no key in row {row}; every row must keep one")
+    lowest = np.array([g.reach[x.name].lo], x.type.fmt.dtype)
+    least = g.constant(f"{name}.least", QTensor(x.type.reshaped((1,)), lowest))
+    return g.add(Select(), mask, x, least, name=f"{name}.kept")
+
+
+def zero(g: Graph, t: QType, name: str) -> Value:
+    """One 0 of a type."""
+    return g.constant(name, QTensor(t.reshaped((1,)), np.zeros(1, t.fmt.dtype)))
+
+
+def wide_enough(x: Value) -> IntFormat:
+    """A format for the maximum of `x`: its own."""
+    if not isinstance(x.type.fmt, IntFormat):
+        raise ValueError(f"softmax: {x.name!r} is {x.type.fmt.name}; scores must be integers")
+    return x.type.fmt
+
+
+def check_rows(shape: Shape, out: QType) -> None:
+    """Raise ValueError unless `out` is unsigned and its step at most 1 / n for rows of n keys."""
+    if not isinstance(out.fmt, IntFormat) or out.fmt.signed or np.any(out.zero_point) or isinstance(out.scale, tuple):
+        raise ValueError(
+            f"softmax: probabilities in {out.fmt.name} zero_point {out.zero_point}; they must be unsigned, "
+            "per tensor, with zero_point 0"
+        )
+    if len(shape) < 2 or not isinstance(shape[-1], int):
+        raise ValueError(f"softmax: scores of shape {shape}; need (.., keys)")
+    keys = shape[-1]
+    if keys * out.scale > MARGIN:
+        raise ValueError(
+            f"softmax: {out.fmt.name} at {out.scale!r} for {keys} keys: a row could become all 0; "
+            f"use a step of at most 1/{keys} (UINT8 at 2**-8 up to 256 keys, UINT16 at 2**-16 up to 65536)"
+        )

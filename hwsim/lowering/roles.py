@@ -1,0 +1,91 @@
+"""What a value is for decides what type it may have: the residual stream, operands of products, probabilities.
+
+wide           what a norm or a softmax reads, and through sums and movement what flows into that: the residual stream
+symmetric      first operands of products of two values: their zero point must be 0, nothing can fold it
+probabilities  results of softmax: unsigned, at most 1 / keys a step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..formats import UINT16, IntFormat, format_named
+from ..front import FrontGraph, Mark
+from ..observers import Range, activation_type
+from ..qtensor import QType, Shape
+from ..recipe import Recipe
+
+NORMS = ("layer_norm", "rms_norm")
+MOVES = ("reshape", "transpose", "slice", "expand")
+HEADROOM = 2.0  # Why: a residual stream that saturates loses the row; one bit of 16 loses nothing
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Names of a front graph's values by role; a value may have several or none."""
+
+    wide: frozenset[str]
+    symmetric: frozenset[str]
+    probabilities: frozenset[str]
+
+    def type(self, value: str, shape: Shape, r: Recipe, seen: Range | None, mark: Mark | None = None) -> QType:
+        """The quantized type of a value of `shape` by its recipe: from its mark, else from the range it was seen in."""
+        if value in self.probabilities:
+            return probability_type(shape, r, seen, mark)
+        wide = value in self.wide
+        fmt = format_named(r.residual if wide else r.activations)
+        if mark:
+            return QType(shape, fmt, mark.scale, mark.zero_point)
+        if seen is None:
+            raise ValueError(f"value {value!r} has no calibration range")
+        if wide and fmt.bits >= 16:
+            seen = HEADROOM * seen[0], HEADROOM * seen[1]
+        symmetric = r.symmetric or wide or value in self.symmetric
+        return activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=r.powers_of_two)
+
+
+def find_roles(front: FrontGraph) -> Roles:
+    """Every value's roles."""
+    return Roles(
+        wide=sources(front, starts=first_inputs(front, *NORMS, "softmax"), through=(*MOVES, "concat", "add")),
+        symmetric=sources(front, starts=first_inputs(front, "matmul"), through=(*MOVES, "concat")),
+        probabilities=frozenset(n.out for n in front.nodes if n.op == "softmax"),
+    )
+
+
+def first_inputs(front: FrontGraph, *ops: str) -> list[str]:
+    """What nodes of these operations read first."""
+    return [n.ins[0] for n in front.nodes if n.op in ops]
+
+
+def sources(front: FrontGraph, starts: Iterable[str], through: tuple[str, ...]) -> frozenset[str]:
+    """`starts`, and all values that flow into them through nodes of these operations."""
+    makers = {n.out: n for n in front.nodes}
+    found: set[str] = set()
+    todo = [name for name in starts if name not in front.params]
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        if name in makers and makers[name].op in through:
+            todo += [i for i in makers[name].ins if i not in front.params]
+    return frozenset(found)
+
+
+def probability_type(shape: Shape, r: Recipe, seen: Range | None, mark: Mark | None) -> QType:
+    """Unsigned, as wide as the activations: 8 bits and more cover [0, 1), fewer cover what was seen."""
+    keys, bits = int(shape[-1]), format_named(r.activations).bits
+    if bits >= 8 and keys > 1 << bits:
+        bits = 16
+    fmt = UINT16 if bits >= 16 else format_named(f"uint{bits}")
+    assert isinstance(fmt, IntFormat)
+    scale = 2.0**-bits if bits >= 8 else min((seen or (0, 1))[1] / fmt.max_int, 1 / keys)
+    if mark:
+        assert isinstance(mark.scale, float)  # activations are per tensor
+        scale = min(mark.scale, 1 / keys)
+    t = activation_type(shape, fmt, (0.0, scale * fmt.max_int), symmetric=True, power_of_two=r.powers_of_two)
+    assert isinstance(t.scale, float)
+    too_coarse = r.powers_of_two and t.scale * keys > 1
+    return QType(shape, fmt, t.scale / 2 if too_coarse else scale if not r.powers_of_two else t.scale)

@@ -1,0 +1,68 @@
+"""The float model as it is lowered: batch norms folded, gains inside their products, narrow copies of the residual.
+
+All exact and idempotent; value names stay, a narrow copy of ``x`` is called ``x.narrow``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..front import FrontGraph, FrontNode
+from .folding import fold_batch_norms
+from .roles import MOVES, NORMS, find_roles
+
+READS_WIDE = ("add", "concat", "softmax", "mean", "identity", *NORMS, *MOVES)
+
+
+def simplify(front: FrontGraph) -> FrontGraph:
+    """See the module."""
+    return narrow_copies(fold_gains(fold_batch_norms(front)))
+
+
+def fold_gains(front: FrontGraph) -> FrontGraph:
+    """``(a @ b) * c`` with one positive number c becomes one product: its result then needs no step of its own."""
+    nodes = {n.out: n for n in front.nodes}
+    for node in front.nodes:
+        pair = scaled_product(front, nodes, node)
+        if pair:
+            product, gain = pair
+            del nodes[product.out]
+            attrs = {**product.attrs, "gain": product.attrs.get("gain", 1.0) * gain}
+            nodes[node.out] = replace(product, out=node.out, attrs=attrs)
+    order = [n.out for n in front.nodes if n.out in nodes]
+    kept = [nodes[name] for name in order]
+    read = {i for n in kept for i in n.ins}
+    return replace(front, nodes=kept, params={k: p for k, p in front.params.items() if k in read})
+
+
+def scaled_product(front: FrontGraph, nodes: dict[str, FrontNode], node: FrontNode) -> tuple[FrontNode, float] | None:
+    """The matmul that `node` alone reads to multiply it by a positive number, and that number."""
+    if node.op != "mul":
+        return None
+    for value, factor in (node.ins, node.ins[::-1]):
+        product, number = nodes.get(value), front.params.get(factor)
+        alone = len(front.consumers(value)) == 1 and value not in front.outputs
+        if product and product.op == "matmul" and alone and number is not None and number.size == 1:
+            gain = float(number.reshape(-1)[0])
+            if gain > 0:
+                return product, gain
+    return None
+
+
+def narrow_copies(front: FrontGraph) -> FrontGraph:
+    """An identity between a wide value and whoever needs a narrow one: layers, products, functions."""
+    wide = set(find_roles(front).wide)
+    nodes: list[FrontNode] = []
+    copied: set[str] = set()
+    for node in front.nodes:
+        if node.op in MOVES and node.ins[0] in wide:
+            wide.add(node.out)
+        ins = []
+        for i in node.ins:
+            narrow = i in wide and node.op not in READS_WIDE
+            if narrow and i not in copied:
+                copied.add(i)
+                nodes.append(FrontNode("identity", (i,), f"{i}.narrow", {}, node.where))
+            ins.append(f"{i}.narrow" if narrow else i)
+        nodes.append(replace(node, ins=tuple(ins)))
+    return replace(front, nodes=nodes)
