@@ -18,7 +18,7 @@ test: .venv/.test
 	.venv/bin/python -m pytest -n $(JOBS)
 
 evidence: .venv/.test
-	for m in mlp ds-cnn resnet8; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
+	for m in mlp ds-cnn vit-tiny resnet8; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
 
 lint: .venv/.test
 	.venv/bin/ruff check .

@@ -76,7 +76,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> Bytes:
     return numbers.reshape(shape)
 
 
-def watch(split: str) -> tuple[NDArray[np.float32], Bytes]:
+def watch(split: str, out: tuple[int, ...] = WATCH_TEST) -> tuple[NDArray[np.float32], Bytes]:
     """Shoulder exercises from a smartwatch: windows, float32 shape (n, 6, 128), and labels, uint8 shape (n,).
 
     140 recordings of 10 subjects, six channels (acceleration and angular rate, three axes each) at 50 Hz, cut into
@@ -84,24 +84,27 @@ def watch(split: str) -> tuple[NDArray[np.float32], Bytes]:
     clipped to `CLIP` deviations.
 
     Args:
-        split: ``train`` (eight subjects) or ``test`` (subjects 9 and 10, whom training never sees); see `EXERCISES`.
+        split: ``train`` or ``test``; see `EXERCISES`.
+        out: the test subjects, of 1 to 10, whom training never sees.
 
     Raises:
         ValueError: unknown split, seglearn not installed, or another file than the pinned one.
 
     Source: D. M. Burns et al., Physiol. Meas. 39 075007 (2018); PyPI seglearn 1.2.5, BSD.
     """
-    parts, labels, _ = watch_recordings(split)
+    parts, labels, _ = watch_recordings(split, out)
     return np.concatenate(parts), np.repeat(labels, [len(w) for w in parts])
 
 
-def watch_recordings(split: str) -> tuple[list[NDArray[np.float32]], Bytes, NDArray[np.int64]]:
+def watch_recordings(
+    split: str, out: tuple[int, ...] = WATCH_TEST
+) -> tuple[list[NDArray[np.float32]], Bytes, NDArray[np.int64]]:
     """As `watch`, recording by recording: standardised windows of each, their labels and subjects."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown: use one of {', '.join(SPLITS)}")
     data = read_watch()
-    held_out = np.isin(data["subject"], WATCH_TEST)
-    train = np.concatenate([windows(x) for x, out in zip(data["X"], held_out, strict=True) if not out])
+    held_out = np.isin(data["subject"], out)
+    train = np.concatenate([windows(x) for x, left in zip(data["X"], held_out, strict=True) if not left])
     mean, deviation = (f(train, axis=(0, 2), keepdims=True) for f in (np.mean, np.std))
     chosen = np.flatnonzero(held_out == (split == "test"))
     scaled_windows = [(windows(data["X"][i]) - mean) / deviation for i in chosen]

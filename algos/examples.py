@@ -21,6 +21,7 @@ FOLDER = Path(str(files("hwsim.app.examples")))
 MLP_FRONT = FOLDER / "mlp.front.npz"
 RESNET8_FRONT = FOLDER / "resnet8.front.npz"
 DS_CNN_FRONT = FOLDER / "ds-cnn.front.npz"
+VIT_FRONT = FOLDER / "vit-tiny.front.npz"
 IMAGES = FOLDER / "fashion_mnist.npz"
 WATCH = FOLDER / "watch.npz"
 WATCH_UNIT = 128  # steps in the standardised 1.0 of ``watch.npz``

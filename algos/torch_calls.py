@@ -36,6 +36,19 @@ def operands(node: Call) -> tuple[Any, ...]:
     return node.args
 
 
+def op_of(node: Call) -> str:
+    """The operation without namespace and overload: ``softmax``, and for one of several results what made them."""
+    if isinstance(node.target, torch._ops.OpOverload):
+        return str(node.target).split(".")[1]
+    return op_of(node.args[0]) if node.args and isinstance(node.args[0], Call) else "?"
+
+
+def is_bookkeeping(node: Call) -> bool:
+    """Whether `node` computes no tensor: sizes, shape assertions."""
+    val = node.meta.get("val")
+    return val is None or isinstance(val, torch.SymInt | torch.SymFloat | torch.SymBool | int | float)
+
+
 def rank_of(x: Any) -> int:
     """Number of axes of a tensor, the batch included; Refused for what is no tensor."""
     if not isinstance(x, Call):
@@ -51,6 +64,6 @@ def axis_of(x: Call, axis: int) -> int:
 def inner_size(x: Call, axis: int) -> int:
     """Size of an axis of `x` that is not the batch."""
     size = shape_of(x)[axis]
-    if axis == 0 or not size.isdigit():
+    if not size.isdigit():
         raise Refused(f"axis {axis} is the batch; an operation may not touch it")
     return int(size)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .torch_calls import Call, Refused, axis_of, inner_size, operands, rank_of, result_of, settings, shape_of
+from .torch_calls import (
+    Call,
+    Refused,
+    axis_of,
+    inner_size,
+    is_bookkeeping,
+    op_of,
+    operands,
+    rank_of,
+    result_of,
+    settings,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from .export import Export
@@ -33,7 +45,11 @@ def reshape(e: Export, node: Call) -> None:
 
 
 def transpose(e: Export, node: Call) -> None:
-    """Two axes swapped, or all in a given order."""
+    """Two axes swapped, or all in a given order. What takes the batch off axis 0 waits in `Export.moved`.
+
+    Why: ``q, k, v = qkv.permute(2, 0, 3, 1, 4)`` is how most attention is written; it takes the batch off axis 0 only
+    until q, k and v are taken apart.
+    """
     s = settings(node)
     x = s["self"]
     perm = list(range(rank_of(x)))
@@ -42,10 +58,31 @@ def transpose(e: Export, node: Call) -> None:
     else:
         a, b = axis_of(x, s.get("dim0", 0)), axis_of(x, s.get("dim1", 1))
         perm[a], perm[b] = perm[b], perm[a]
+    if x in e.moved:
+        x, before = e.moved[x]
+        perm = [before[axis] for axis in perm]
     if perm == sorted(perm):
-        same(e, node)
+        e.same(node, x)
+    elif perm[0] != 0 and is_taken_apart(e, node):
+        e.value(x)
+        e.moved[node] = x, perm
     else:
         e.emit(node, "transpose", e.value(x), perm=perm)
+
+
+def is_taken_apart(e: Export, node: Call) -> bool:
+    """Whether all that reads `node` takes one of an axis, or puts the batch on axis 0 again."""
+    users = [u for u in node.users if u.op == "output" or not is_bookkeeping(u)]
+    return bool(users) and all(puts_back(e, node, u) for u in users)
+
+
+def puts_back(e: Export, node: Call, user: Call) -> bool:
+    """Whether one of the readers does."""
+    if op_of(user) in ("transpose", "permute", "alias", "clone", "detach") or (
+        op_of(user) in ("view", "_unsafe_view", "reshape") and shape_of(user) == shape_of(node)
+    ):
+        return shape_of(user)[:1] == (e.batch,) or is_taken_apart(e, user)
+    return op_of(user) in ("select", "unbind")
 
 
 def cut(e: Export, node: Call) -> None:
@@ -69,10 +106,15 @@ def select(e: Export, node: Call) -> None:
 
 
 def pick(e: Export, node: Call, x: Call, axis: int, index: int) -> None:
-    """Emit a slice of one and a reshape for `node`."""
+    """Emit a slice of one, a reshape, and the order of axes that waited, for `node`."""
     index %= inner_size(x, axis)
-    y = e.emit(node, "slice", e.value(x), axis=axis, start=index, stop=index + 1, step=1)
-    e.emit(node, "reshape", y, shape=list(e.sample_shape(node)))
+    x, perm = e.moved.get(x, (x, list(range(rank_of(x)))))
+    taken = perm[axis]
+    perm = [a - (a > taken) for a in perm if a != taken]
+    y = e.emit(node, "slice", e.value(x), axis=taken, start=index, stop=index + 1, step=1)
+    y = e.emit(node, "reshape", y, shape=[int(size) for a, size in enumerate(shape_of(x)) if a not in (0, taken)])
+    if perm != sorted(perm):
+        e.emit(node, "transpose", y, perm=perm)
 
 
 def expand(e: Export, node: Call) -> None:
@@ -88,12 +130,12 @@ def expand(e: Export, node: Call) -> None:
 
 
 def concat(e: Export, node: Call) -> None:
-    """Values one after the other along an axis."""
+    """Values, and parameters for every sample, one after the other along an axis."""
     s = settings(node)
     xs = s["tensors"]
     axis = axis_of(node, s["dim"])
     inner_size(node, axis)
-    e.emit(node, "concat", *(e.value(x) for x in xs), axis=axis)
+    e.emit(node, "concat", *(e.operand(node, x) if x in e.repeated else e.value(x) for x in xs), axis=axis)
 
 
 def stack(e: Export, node: Call) -> None:
@@ -111,7 +153,7 @@ def several(e: Export, node: Call) -> None:
     s = settings(node)
     x = s["self"]
     inner_size(x, axis_of(x, s["dim"]))
-    e.value(x)
+    e.value(e.moved[x][0] if x in e.moved and op_of(node) == "unbind" else x)
 
 
 def item(e: Export, node: Call) -> None:
@@ -119,8 +161,8 @@ def item(e: Export, node: Call) -> None:
     source, i = node.args
     if source in e.refused:
         raise Refused
-    name = str(source.target).split(".")[1] if "." in str(source.target) else ""
-    if name == "_native_batch_norm_legit_no_training":
+    name = op_of(source)
+    if name in ("_native_batch_norm_legit_no_training", "native_layer_norm") and i == 0:
         e.same(node, source)
         return
     if name not in ("split", "split_with_sizes", "unbind"):

@@ -1,11 +1,12 @@
 """What each torch operation becomes in the front graph: `OPS`, one small function an entry.
 
 A function emits front nodes, lets a value pass under the name it has, or raises `Refused`. Windows are in
-`torch_windows`, movement in `torch_movement`.
+`torch_windows`, movement in `torch_movement`, attention in `torch_attention`.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .frameworks import torch
+from .torch_attention import MASKS, addmm, attention, mask_added, masked_fill, matmul, refused_attention, softmax, where
 from .torch_calls import Call, Refused, result_of, settings, shape_of
 from .torch_movement import cast, concat, cut, expand, item, reshape, same, select, several, stack, transpose
 from .torch_windows import adaptive_avg_pool, avg_pool, conv, max_pool, mean
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 
 SUPPORTED = (
     "use linear, conv1d / conv2d, batch norm, relu, relu6, hardswish, hardsigmoid, sigmoid, tanh, silu, gelu, + - *, "
-    "cat, max and average pools, mean, flatten / reshape / transpose / slice / expand, embedding, dropout, "
+    "@, softmax, scaled_dot_product_attention, nn.MultiheadAttention and encoder layers (batch_first), layer_norm, "
+    "rms_norm, cat, max and average pools, mean, flatten / reshape / transpose / slice / expand, embedding, dropout, "
     "or keep it outside the model"
 )
+
+NORMS = "For norms use nn.LayerNorm, nn.RMSNorm or nn.BatchNorm"
 
 
 def linear(e: Export, node: Call) -> None:
@@ -34,7 +39,8 @@ def linear(e: Export, node: Call) -> None:
     x, weight, bias = s["input"], s["weight"], s["bias"]
     if len(shape_of(weight)) != 2:
         raise Refused(f"weight of shape ({', '.join(shape_of(weight))}); it must be (out, in)")
-    e.emit(node, "linear", e.value(x), e.param(weight), *([] if bias is None else [e.param(bias)]))
+    ins = [e.value(x), e.param(node, "weight", weight)]
+    e.emit(node, "linear", *ins, *([] if bias is None else [e.param(node, "bias", bias)]))
 
 
 def batch_norm(e: Export, node: Call) -> None:
@@ -43,8 +49,42 @@ def batch_norm(e: Export, node: Call) -> None:
     channels = int(shape_of(s["running_mean"])[0])
     x, numbers = e.value(s["input"]), []
     for name, missing in (("weight", 1.0), ("bias", 0.0)):
-        numbers.append(e.constant(node, name, np.full(channels, missing)) if s[name] is None else e.param(s[name]))
-    e.emit(node, "batch_norm", x, *numbers, e.param(s["running_mean"]), e.param(s["running_var"]), eps=s["eps"])
+        numbers.append(
+            e.constant(node, name, np.full(channels, missing)) if s[name] is None else e.param(node, name, s[name])
+        )
+    numbers += [e.param(node, name, s[name]) for name in ("running_mean", "running_var")]
+    e.emit(node, "batch_norm", x, *numbers, eps=s["eps"])
+
+
+def layer_norm(e: Export, node: Call) -> None:
+    """``(x - mean) / sqrt(variance + eps) * weight + bias`` over the last axes."""
+    s = settings(node)
+    normed(e, node, s["input"], "layer_norm", s["normalized_shape"], s["eps"])
+
+
+def rms_norm(e: Export, node: Call) -> None:
+    """``x / sqrt(mean(x ** 2) + eps) * weight`` over the last axes."""
+    s = settings(node)
+    eps = torch.finfo(result_of(node).dtype).eps if s["eps"] is None else s["eps"]
+    normed(e, node, s["input"], "rms_norm", s["normalized_shape"], eps)
+
+
+def normed(e: Export, node: Call, x: Call, op: str, sizes: list[int], eps: float) -> None:
+    """Emit a norm; several axes are one in between."""
+    s, value, size, ins = settings(node), e.value(x), math.prod(sizes), []
+    for name in ("weight", "bias"):
+        if s.get(name) is not None and len(sizes) == 1:
+            ins.append(e.param(node, name, s[name]))
+        elif s.get(name) is not None:
+            ins.append(e.constant(node, name, e.stored(s[name]).reshape(-1), of=op))
+        elif name == "weight" and s.get("bias") is not None:
+            ins.append(e.constant(node, name, np.ones(size), of=op))
+    if len(sizes) > 1:
+        shape = e.sample_shape(node)
+        value = e.emit(node, "reshape", value, shape=[*shape[: len(shape) - len(sizes)], size])
+    y = e.emit(node, op, value, *ins, eps=eps)
+    if len(sizes) > 1:
+        e.emit(node, "reshape", y, shape=list(e.sample_shape(node)))
 
 
 def unary(op: str, e: Export, node: Call) -> None:
@@ -66,12 +106,23 @@ def clamp(e: Export, node: Call) -> None:
     unary("relu" if high is None else "relu6", e, node)
 
 
+def power(e: Export, node: Call) -> None:
+    """``x ** 2`` as ``x * x``."""
+    exponent = settings(node).get("exponent", 2)
+    if exponent != 2:
+        raise Refused(f"exponent {exponent}; only squares are supported. {NORMS}")
+    x = e.value(node.args[0])
+    e.emit(node, "mul", x, x)
+
+
 def both(op: str, e: Export, node: Call) -> None:
     """Sum or product of two values, or of a value and a parameter or number, broadcasting."""
     a, b = node.args
     if node.kwargs.get("alpha", 1) != 1:
         raise Refused(f"alpha = {node.kwargs['alpha']}; scale the second tensor in the layer before it")
-    combine(e, node, op, operand(e, node, a), operand(e, node, b))
+    if op == "mul" or not mask_added(e, node, a, b):
+        a, b = (b, a) if e.is_constant(a) else (a, b)
+        e.emit(node, op, e.value(a), e.operand(node, b))
 
 
 def sub(e: Export, node: Call) -> None:
@@ -82,13 +133,17 @@ def sub(e: Export, node: Call) -> None:
     a, b = s["self"], s["other"]
     if "rsub" in str(node.target):
         a, b = b, a
-    first = operand(e, node, a)
-    if not isinstance(b, Call):
-        combine(e, node, "add", first, e.constant(node, "number", np.asarray(-b)))
-    elif b in e.params:
-        combine(e, node, "add", first, e.constant(node, "negative", -e.stored(b)[1]))
-    else:
-        combine(e, node, "add", first, negated(e, node, b))
+    if e.is_constant(a):
+        y = negated(e, node, b)
+        e.emit(node, "add", y, e.operand(node, a))
+    elif not e.is_constant(b):
+        first = e.value(a)
+        e.emit(node, "add", first, negated(e, node, b))
+    elif not isinstance(b, Call):
+        e.emit(node, "add", e.value(a), e.constant(node, "number", np.asarray(-b)))
+    elif not mask_added(e, node, a, b, -1):
+        numbers = e.repeated[b][0] if b in e.repeated else e.numbers[b]
+        e.emit(node, "add", e.value(a), e.constant(node, "negative", -numbers.float()))
 
 
 def neg(e: Export, node: Call) -> None:
@@ -104,26 +159,12 @@ def negated(e: Export, node: Call, x: Call) -> str:
 def div(e: Export, node: Call) -> None:
     """``x / number`` as ``x * (1 / number)``."""
     x, by = node.args
-    if isinstance(by, Call) and by not in e.params:
-        raise Refused("division by a computed value is not supported")
-    number = np.asarray(e.stored(by)[1] if isinstance(by, Call) else by, np.float64)
+    if isinstance(by, Call) and by not in e.numbers:
+        raise Refused(f"division by a computed value is not supported. {NORMS}")
+    number = np.asarray(e.stored(by).detach().cpu().double() if isinstance(by, Call) else by, np.float64)
     if not number.all():
         raise Refused("division by 0")
-    combine(e, node, "mul", e.value(x), e.constant(node, "reciprocal", 1 / number))
-
-
-def operand(e: Export, node: Call, x: Any) -> str:
-    """Name of a value, a parameter, or a number that becomes a parameter."""
-    if not isinstance(x, Call):
-        return e.constant(node, "number", np.asarray(x))
-    return e.param(x) if x in e.params else e.value(x)
-
-
-def combine(e: Export, node: Call, op: str, a: str, b: str) -> None:
-    """Emit add or mul; the first of the two is a value."""
-    if "" not in (a, b) and {a, b} <= set(e.front.params):
-        raise Refused("it computes a parameter while the model runs; compute it once, in __init__")
-    e.emit(node, op, *((b, a) if a in e.front.params else (a, b)))
+    e.emit(node, "mul", e.value(x), e.constant(node, "reciprocal", 1 / number))
 
 
 def embedding(e: Export, node: Call) -> None:
@@ -132,7 +173,7 @@ def embedding(e: Export, node: Call) -> None:
     indices = s["indices"]
     if indices not in e.refused and result_of(indices).is_floating_point():
         raise Refused("its indices are reals; give integers")
-    e.emit(node, "embedding", e.value(indices, integers=True), e.param(s["weight"]))
+    e.emit(node, "embedding", e.value(indices, integers=True), e.param(node, "weight", s["weight"]))
 
 
 aten = torch.ops.aten
@@ -142,6 +183,16 @@ OPS: dict[Any, Callable[[Export, Call], None]] = {
     aten.gelu.default: gelu,
     **dict.fromkeys((aten.hardtanh.default, aten.clamp.default, aten.clamp_min.default), clamp),
     aten.linear.default: linear,
+    **dict.fromkeys((aten.matmul.default, aten.bmm.default, aten.mm.default), matmul),
+    aten.addmm.default: addmm,
+    **dict.fromkeys((aten.softmax.int, aten._softmax.default), softmax),
+    **dict.fromkeys((aten.masked_fill.Scalar, aten.masked_fill.Tensor), masked_fill),
+    **dict.fromkeys((aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf), where),
+    aten.scaled_dot_product_attention.default: attention,
+    torch.ops.hwsim.multihead_attention.default: refused_attention,
+    **dict.fromkeys((aten.layer_norm.default, aten.native_layer_norm.default), layer_norm),
+    aten.rms_norm.default: rms_norm,
+    **dict.fromkeys((aten.pow.Tensor_Scalar, aten.square.default), power),
     **dict.fromkeys((aten.conv1d.default, aten.conv1d.padding, aten.conv2d.default, aten.conv2d.padding), conv),
     aten._native_batch_norm_legit_no_training.default: batch_norm,
     aten.add.Tensor: partial(both, "add"),
@@ -169,12 +220,21 @@ OPS: dict[Any, Callable[[Export, Call], None]] = {
 }
 """What each torch operation becomes."""
 
-_LINEAR = "not supported; write a product with weights as nn.Linear or F.linear"
+_NORM = f"not supported. {NORMS}"
+_RECURRENT = "not supported; a hardware graph has no loops: use attention or convolutions"
+_MASK = f"a mask that depends on inputs is not supported: {MASKS}"
 HINTS = {
-    "aten.matmul.default": _LINEAR,
-    "aten.mm.default": _LINEAR,
-    "aten.addmm.default": _LINEAR,
     "aten.pad.default": "not supported; give the convolution its padding (zeros)",
     "aten.native_dropout.default": "it stays on in eval mode; use nn.Dropout, or F.dropout with training=self.training",
+    "aten.repeat.default": "not supported; use expand, or cat, on values",
+    "aten.repeat_interleave.self_int": "not supported; use unsqueeze, expand and flatten",
+    "aten.einsum.default": "not supported; use @, transpose and *",
+    "aten.baddbmm.default": "not supported; use @ and +",
+    **dict.fromkeys((f"aten.{op}.input" for op in ("lstm", "gru", "rnn_tanh", "rnn_relu")), _RECURRENT),
+    **dict.fromkeys((f"aten.{op}.default" for op in ("rsqrt", "sqrt", "reciprocal", "linalg_vector_norm")), _NORM),
+    **dict.fromkeys((f"aten.{op}.default" for op in ("group_norm", "instance_norm", "native_group_norm")), _NORM),
+    **dict.fromkeys(("aten.var.correction", "aten.var_mean.correction", "aten.var.dim", "aten.var_mean.dim"), _NORM),
+    **{f"aten.{op}.{kind}": _MASK for op in ("eq", "ne", "lt", "le", "gt", "ge") for kind in ("Scalar", "Tensor")},
+    **dict.fromkeys((f"aten.{op}.default" for op in ("logical_not", "bitwise_not", "logical_and")), _MASK),
 }
 """What to do about operations that have a usual way round."""

@@ -18,7 +18,8 @@ def conv(e: Export, node: Call) -> None:
     check_rank(x, rank)
     stride, dilation = spread(s["stride"], rank), spread(s["dilation"], rank)
     kernel = [int(k) for k in shape_of(weight)[2:]]
-    ins = [e.value(x), e.param(weight), *([] if s["bias"] is None else [e.param(s["bias"])])]
+    ins = [e.value(x), e.param(node, "weight", weight)]
+    ins += [] if s["bias"] is None else [e.param(node, "bias", s["bias"])]
     padding = around(s["padding"], kernel, dilation)
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": int(s["groups"])}
     e.emit(node, f"conv{rank}d", *ins, **attrs)

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from . import torch_multihead
 from .frameworks import eval_mode, nn, torch
 
-TORCH = (str(Path(torch.__file__).parent), "torch/", "<eval_with_key>")
+TORCH = (str(Path(torch.__file__).parent), "torch/", "<eval_with_key>", torch_multihead.__file__)
 PYTHON = sysconfig.get_paths()["stdlib"]
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
@@ -42,7 +43,7 @@ def trace(model: nn.Module, example: Any) -> torch.export.ExportedProgram:
     kwargs = {name: kwargs[name] for name in named if name in kwargs} | kwargs  # in forward's order
     axes = batch_axes(named, torch.export.Dim("N"))
     try:
-        with quiet(), eval_mode(model):
+        with quiet(), eval_mode(model), torch_multihead.batch_first(model):
             program = torch.export.export(model, args, kwargs, dynamic_shapes=axes, strict=False)
             return program.run_decompositions({})  # Why {}: full decomposition loses what linear, gelu, softmax mean
     except Exception as e:  # whatever the user's forward raises comes through torch.export

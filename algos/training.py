@@ -1,4 +1,4 @@
-"""Seeded training of the example networks: AdamW, warm-up and cosine, mirrored images."""
+"""Seeded training of the example networks: AdamW, warm-up and cosine, mirrored images, turned sensors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from .augmentation import Augment, Motion
 from .data import Bytes, fashion_mnist, watch
 from .evaluation import evaluate
-from .examples import DS_CNN_FRONT, IMAGES, MLP_FRONT, RESNET8_FRONT, WATCH, write_front, write_images, write_watch
+from .examples import (
+    DS_CNN_FRONT,
+    IMAGES,
+    MLP_FRONT,
+    RESNET8_FRONT,
+    VIT_FRONT,
+    WATCH,
+    write_front,
+    write_images,
+    write_watch,
+)
 from .export import export
 from .frameworks import nn, one_thread, torch
 from .models.ds_cnn import DSCNN
 from .models.mlp import MLP
 from .models.resnet8 import ResNet8
+from .models.vit_tiny import ViT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,7 @@ class Example:
         weight_decay: AdamW's, decoupled.
         smoothing: of the labels.
         mirror: flip half of the images left to right.
+        augment: changes each batch of reals at random, after the mirroring.
     """
 
     build: Callable[[], nn.Module]
@@ -55,11 +68,18 @@ class Example:
     weight_decay: float = 0.1
     smoothing: float = 0.1
     mirror: bool = True
+    augment: Augment | None = None
 
     def reals(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """What the model takes: the data in its unit, float32."""
         return x.astype(np.float32) / np.float32(self.unit)
 
+
+WRIST = Motion(
+    mean=(-0.01, 0.38, -0.14, 0.02, -0.01, 0.01), deviation=(0.93, 0.50, 0.55, 1.01, 2.56, 1.09),
+    turn=20, scale=0.2, slow=0.2, noise=0.05,
+)  # fmt: skip
+"""For `watch`: mean and deviation of its training windows, in the sensor's units."""
 
 MODELS: dict[str, Example] = {
     # Why these settings: of some 30 tried on 6,000 training images held out, these and their neighbours were best
@@ -67,9 +87,13 @@ MODELS: dict[str, Example] = {
     # data. The test images chose nothing.
     "mlp": Example(build=MLP),
     "resnet8": Example(build=ResNet8, front=RESNET8_FRONT, epochs=20, batch=128, rate=5e-3, weight_decay=0.05),
+    "vit-tiny": Example(build=ViT, front=VIT_FRONT, epochs=40, batch=128, rate=2e-3, weight_decay=0.05),
+    # Why augmented: on training subjects left out (four pairs, two seeds) 88.6 % are right, without it 84.7. Twelve
+    # augmentations were tried so, most with one seed; the best were within the spread of seeds (up to three points),
+    # and this is the mildest of them. The test subjects chose nothing.
     "ds-cnn": Example(
         build=DSCNN, front=DS_CNN_FRONT, data=watch, sample=WATCH, write_sample=write_watch, unit=1,
-        epochs=30, batch=64, weight_decay=0.05, mirror=False,
+        epochs=30, batch=64, weight_decay=0.05, mirror=False, augment=WRIST,
     ),
 }  # fmt: skip
 
@@ -79,8 +103,8 @@ def train(name: str, seed: int = 0, out: str | os.PathLike[str] | None = None) -
 
     Args:
         name: which one.
-        seed: of the first weights, the order of the images and the mirroring; the same seed gives the same bits on
-            one machine.
+        seed: of the first weights, the order of the images and their random changes; the same seed gives the same
+            bits on one machine.
         out: folder for the front graph and a sample of the images, as shipped in ``hwsim/app/examples``.
 
     Returns:
@@ -108,7 +132,7 @@ def train(name: str, seed: int = 0, out: str | os.PathLike[str] | None = None) -
 
 
 class Batches:
-    """The training set in a new order each time it is walked, mirrored at random: (reals, labels) of `size` samples."""
+    """The training set in a new order each time it is walked, changed at random: (reals, labels) of `size` samples."""
 
     def __init__(self, example: Example, data: NDArray[Any], labels: NDArray[Any], seed: int) -> None:
         """Inputs (n, ...) as the example's data has them, labels (n,)."""
@@ -127,6 +151,8 @@ class Batches:
             if self.example.mirror:
                 mirrored = torch.rand(len(batch), 1, 1, generator=self.rng) < 0.5
                 batch = torch.where(mirrored, batch.flip(-1), batch)
+            if self.example.augment is not None:
+                batch = self.example.augment(batch, self.rng)
             yield batch, self.y[chosen]
 
 

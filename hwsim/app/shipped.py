@@ -46,6 +46,7 @@ IMAGES: dict[str, Any] = {
 EXAMPLES = {
     e.name: e
     for e in (
+        Example(name="vit-tiny", what="Vision Transformer, 4 layers of width 64, Fashion-MNIST", **IMAGES),
         Example(name="mlp", what="784-128-64-10, Fashion-MNIST", **IMAGES),
         Example(name="resnet8", what="ResNet-8, Fashion-MNIST", **IMAGES),
         Example(
@@ -59,4 +60,4 @@ EXAMPLES = {
         ),
     )
 }
-EXAMPLE = "mlp"
+EXAMPLE = "vit-tiny"

@@ -191,17 +191,17 @@ class Ten(nn.Module):
         super().__init__()
         self.fc = nn.Linear(4, 4)
         self.act = nn.ELU()
-        self.norm = nn.LayerNorm(4)
+        self.norm = nn.GroupNorm(2, 4)
         self.scale = nn.Parameter(torch.ones(4))
 
     def forward(self, x):
         a, b = torch.var_mean(x, 1, keepdim=True)  # line 1
-        y = torch.softmax(x, 1) + b  # line 2
+        y = torch.cumsum(x, 1) + b  # line 2
         y = self.norm(self.act(y.relu()))  # lines 3 and 4
         y = F.leaky_relu(y + a)  # line 5
-        y = self.fc(y) * self.scale * (2 * self.scale)  # line 6
+        y = self.fc(y) * self.scale * (2 * self.scale) ** y  # line 6
         y = torch.add(y, x, alpha=2)  # line 7
-        y = y @ self.fc.weight  # line 8
+        y = (self.fc.weight @ y.unsqueeze(2)).squeeze(2)  # line 8
         y = F.dropout(y)  # line 9
         return F.relu(y.flatten(1)).sum(1)  # line 10
 
@@ -211,14 +211,14 @@ def test_everything_unsupported_in_one_message():
         export(Ten(), torch.zeros(2, 4))
     lines = str(e.value).splitlines()
     starts = [
-        f"aten.var_mean.dim in the model at {line_of('line 1')}: not supported; use linear",
-        f"aten.softmax.int in the model at {line_of('line 2')}: ",
+        f"aten.var_mean.dim in the model at {line_of('line 1')}: not supported. For norms use nn.LayerNorm",
+        f"aten.cumsum.default in the model at {line_of('line 2')}: ",
         f"aten.elu.default in 'act' at {line_of('lines 3 and 4')}: ",
-        f"aten.layer_norm.default in 'norm' at {line_of('lines 3 and 4')}: ",
+        f"aten.group_norm.default in 'norm' at {line_of('lines 3 and 4')}: ",
         f"aten.leaky_relu.default in the model at {line_of('line 5')}: ",
-        f"aten.mul.Tensor in the model at {line_of('line 6')}: it computes a parameter while the model runs; ",
+        f"aten.pow.Tensor_Tensor in the model at {line_of('line 6')}: not supported; use linear",
         f"aten.add.Tensor in the model at {line_of('line 7')}: alpha = 2; ",
-        f"aten.matmul.default in the model at {line_of('line 8')}: not supported; write a product with weights",
+        f"aten.matmul.default in the model at {line_of('line 8')}: a parameter times a value; put the value first",
         f"aten.native_dropout.default in the model at {line_of('line 9')}: it stays on in eval mode; use nn.Dropout",
         f"aten.sum.dim_IntList in the model at {line_of('line 10')}: ",
     ]
@@ -248,7 +248,8 @@ def refusal(forward, *shapes, dtype=torch.float32):
     [
         (lambda self, x: x.flatten(0), "result has shape"),
         (lambda self, x: x.transpose(0, 1), "aten.transpose.int"),
-        (lambda self, x: F.linear(x, self.fc.weight * 2), "aten.mul.Tensor"),
+        (lambda self, x: F.linear(x, self.fc.weight * x.mean()), "aten.mean.default"),
+        (lambda self, x: F.linear(x, self.n[:, None] * x[:1]), "aten.slice.Tensor"),
         (lambda self, x: F.linear(x, self.n), "weight of shape (4); it must be (out, in)"),
         (lambda self, x: (x, self.n), "output 1: 'n' is a parameter"),
         (lambda self, x: (x, None), "output 1: None is no tensor"),

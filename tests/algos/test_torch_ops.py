@@ -182,6 +182,37 @@ def test_movement(fn, ops):
     assert check_equal(Fn(fn), 6, 8) == ops
 
 
+NORMS = {"weight": torch.linspace(0.5, 2, 48), "bias": torch.linspace(-1, 1, 48)}
+
+
+@pytest.mark.parametrize(
+    ("fn", "ops"),
+    [
+        (lambda m, x: nn.LayerNorm(8)(x), ["layer_norm"]),
+        (lambda m, x: F.layer_norm(x, (8,), NORMS["weight"][:8], NORMS["bias"][:8], 0.1), ["layer_norm"]),
+        (lambda m, x: F.layer_norm(x, (8,), None, NORMS["bias"][:8]), ["layer_norm"]),
+        (lambda m, x: F.layer_norm(x, (8,), NORMS["weight"][:8]), ["layer_norm"]),
+        (lambda m, x: torch.native_layer_norm(x, (8,), None, None, 0.5)[0], ["layer_norm"]),
+        (
+            lambda m, x: F.layer_norm(x, (6, 8), *(n.reshape(6, 8) for n in NORMS.values())),
+            ["reshape", "layer_norm", "reshape"],
+        ),
+        (lambda m, x: nn.RMSNorm(8, elementwise_affine=False)(x), ["rms_norm"]),
+        (lambda m, x: F.rms_norm(x * 1e-4, (8,), NORMS["weight"][:8]), ["mul", "rms_norm"]),
+        (lambda m, x: F.rms_norm(x, (6, 8), NORMS["weight"].reshape(6, 8), 0.1), ["reshape", "rms_norm", "reshape"]),
+        (lambda m, x: x.softmax(-1), ["softmax"]),
+        (lambda m, x: F.softmax(x, 1), ["transpose", "softmax", "transpose"]),
+        (lambda m, x: torch.softmax(100 * x, 2), ["mul", "softmax"]),
+        (lambda m, x: x**2 + x.square(), ["mul", "mul", "add"]),
+        (lambda m, x: x @ x.transpose(1, 2), ["transpose", "matmul"]),
+        (lambda m, x: torch.bmm(x, x.mT), ["transpose", "matmul"]),
+        (lambda m, x: x.unsqueeze(1) @ x.mT.unsqueeze(1), ["reshape", "transpose", "reshape", "matmul"]),
+    ],
+)
+def test_norms_softmax_and_products(fn, ops):
+    assert check_equal(Fn(fn), 6, 8) == ops
+
+
 def test_embedding():
     class Words(nn.Module):
         def __init__(self):
@@ -213,14 +244,14 @@ def test_embedding():
         (lambda m, x: x.mean(0), "axis 0 is the batch"),
         (lambda m, x: x[0], "axis 0 is the batch"),
         (lambda m, x: torch.cat([x, x], 0), "axis 0 is the batch"),
-        (lambda m, x: x.permute(1, 0, 2), "must stay axis 0"),
+        (lambda m, x: x.permute(1, 0, 2).relu()[0], "must stay axis 0"),
         (lambda m, x: x[:, :, :0], "leaves nothing"),
         (lambda m, x: x / x, "division by a computed value"),
         (lambda m, x: x / 0, "division by 0"),
-        (lambda m, x: x * (m.p * 2), "it computes a parameter while the model runs"),
+        (lambda m, x: x * torch.rand(8), "aten.rand.default"),
         (lambda m, x: torch.sub(x, x, alpha=2), "alpha = 2"),
         (lambda m, x: F.pad(x, (1, 1)), "give the convolution its padding"),
-        (lambda m, x: torch.cat([x, m.b.expand(x.shape[0], -1, -1)], 1), "is a parameter where a value is expected"),
+        (lambda m, x: m.b.expand(x.shape[0], -1, -1).relu() + x, "which only cat, + - and * may read"),
         (lambda m, x: F.adaptive_max_pool1d(x, 1), "not supported; use linear"),
     ],
 )

@@ -68,3 +68,48 @@ def sqnr(front: FrontGraph, graph: Graph, data: Data) -> dict[str, float]:
     want, got = front.evaluate(data), reals(graph, data)
     noise = {o: float(np.mean((want[o] - got[o]) ** 2)) for o in front.outputs}
     return {o: 10 * np.log10(float(np.mean(want[o].astype(float) ** 2)) / max(noise[o], 1e-300)) for o in front.outputs}
+
+
+def encoder_net(seed: int, width: int = 8, heads: int = 2, tokens: int = 5, *, causal: bool = False) -> FrontGraph:
+    """A pre-norm encoder layer behind a class token and positions, then an RMS norm and a head on the token.
+
+    `causal` masks the attention.
+    """
+    rng, size = np.random.default_rng(seed), width // heads
+    sizes = {**dict.fromkeys("qkvo", (width, width)), "up": (2 * width, width), "down": (width, 2 * width)}
+    params = {f"{n}.weight": rng.normal(0, s[1] ** -0.5, s) for n, s in {**sizes, "head": (3, width)}.items()}
+    params |= {f"{n}.bias": rng.normal(0, 0.3, len(params[f"{n}.weight"])) for n in ("q", "up", "down", "head")}
+    params |= {"token": rng.normal(0, 1, (1, width)), "positions": rng.normal(0, 0.5, (1, tokens + 1, width))}
+    params |= {f"{n}.weight": rng.uniform(0.5, 1.5, width) for n in ("norm1", "norm2", "rms")}
+    params |= {f"{n}.bias": rng.normal(0, 0.3, width) for n in ("norm1", "norm2")}
+    params |= {"mask": np.tril(np.ones((tokens + 1, tokens + 1)))} if causal else {}
+
+    def node(op: str, out: str, *ins: str, **attrs: Any) -> FrontNode:
+        own = [f"{out}.{p}" for p in ("weight", "bias") if f"{out}.{p}" in params]
+        return FrontNode(op, (*ins, *own), out, attrs, "encoder.py:3")
+
+    nodes = [node("concat", "joined", "token", "x", axis=1), node("add", "sum", "joined", "positions")]
+    nodes.append(node("layer_norm", "norm1", "sum", eps=1e-5))
+    for n, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
+        nodes += [node("linear", n, "norm1"), node("reshape", f"{n}.split", n, shape=[tokens + 1, heads, size])]
+        nodes.append(node("transpose", f"{n}.heads", f"{n}.split", perm=perm))
+    nodes += [
+        node("matmul", "scores", "q.heads", "k.heads", gain=size**-0.5),
+        node("softmax", "p", "scores", *(["mask"] if causal else [])),
+        node("matmul", "context", "p", "v.heads", gain=1.0),
+        node("transpose", "turned", "context", perm=[0, 2, 1, 3]),
+        node("reshape", "merged", "turned", shape=[tokens + 1, width]),
+        node("linear", "o", "merged"),
+        node("add", "sum1", "sum", "o"),
+        node("layer_norm", "norm2", "sum1", eps=1e-5),
+        node("linear", "up", "norm2"),
+        node("gelu", "act", "up", approximate="none"),
+        node("linear", "down", "act"),
+        node("add", "sum2", "sum1", "down"),
+        node("slice", "first", "sum2", axis=1, start=0, stop=1, step=1),
+        node("reshape", "flat", "first", shape=[width]),
+        node("rms_norm", "rms", "flat", eps=1e-6),
+        node("linear", "head", "rms"),
+    ]
+    numbers = {n: np.asarray(p, np.float32) for n, p in params.items()}
+    return FrontGraph("encoder", {"x": (tokens, width)}, numbers, nodes, ["head"])
