@@ -19,6 +19,7 @@ from ..lowering.layout import as_stored
 from ..qtensor import QTensor
 from ..rounding import Ints
 from ..simulation import simulate
+from .blocks import BlockError, BlockErrors
 
 BATCH_SIZE = 64  # samples evaluated at once: bounds the memory, and fixes the order of float sums
 FLOAT32_STEP = 2.0**-23  # of a number in [1, 2)
@@ -48,12 +49,14 @@ class Comparison:
         fidelity: per value name.
         integer_answers: class of largest score a sample, shape (samples,); None where the outputs are no scores.
         float_answers: the same of the float model; None where there is none.
+        blocks: softmax and norms against float64 on their own inputs.
     """
 
     samples: int
     fidelity: dict[str, Fidelity]
     integer_answers: Ints | None
     float_answers: Ints | None
+    blocks: list[BlockError] = field(default_factory=list)
 
 
 @dataclass
@@ -97,10 +100,13 @@ def compare(graph: Graph, inputs: Mapping[str, NDArray[Any]], front: FrontGraph 
     """
     sums: dict[str, _Sums] = {}
     answers, scores, samples = _Answers(), score_output(graph), 0
+    blocks = BlockErrors(graph, front) if front else None
     for batch, size in batches(graph, inputs):
         samples += size
         codes = simulate(graph, batch, trace=front is not None)
         floats = front.evaluate(batch) if front else {}
+        if blocks:
+            blocks.add(codes)
         for v in graph.values() if front else ():
             twin = as_stored(floats[v.name], graph, v) if v.name in floats else None
             if twin is not None:
@@ -114,6 +120,7 @@ def compare(graph: Graph, inputs: Mapping[str, NDArray[Any]], front: FrontGraph 
         fidelity={name: s.result() for name, s in sums.items()},
         integer_answers=np.concatenate(answers.integer) if answers.integer else None,
         float_answers=np.concatenate(answers.floating) if answers.floating else None,
+        blocks=blocks.rows if blocks else [],
     )
 
 

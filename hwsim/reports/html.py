@@ -54,6 +54,7 @@ def page_view(report: Mapping[str, Any]) -> dict[str, Any]:
         "tiles": _tiles(report),
         "verify": [_verify_row(r) for r in report["verify"]],
         "ablation": [{**row, "title": w.name(row["title"], 60)} for row in w.ablation(report["ablation"])],
+        "blocks": w.blocks(report["blocks"]),
         "layers": [_layer_row(i, layer) for i, layer in enumerate(layers)],
         "charts": [c for c in (_sqnr_chart(layers), _bits_chart(layers), _memory_chart(layers)) if c["bars"]],
         "contracts": _contracts(layers),

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..ablation import Ablation
 from ..graph import Graph, Value
+from .blocks import BlockError
 from .fidelity import Comparison
 from .layers import Layer, layer_rows, total_macs, total_parameters
 
@@ -113,6 +114,7 @@ def build_report(
         "accuracy": accuracy(comparison, labels) if comparison else None,
         "totals": totals(graph, footprint),
         "layers": [layer_entry(row) for row in layer_rows(graph, comparison.fidelity if comparison else None)],
+        "blocks": [block_entry(b) for b in comparison.blocks] if comparison else [],
         "ablation": [asdict(a) for a in ablation],
         "verify": [verify_entry(r) for r in verify],
     }
@@ -149,6 +151,11 @@ def layer_entry(row: Layer) -> dict[str, Any]:
     entry = asdict(row)
     fidelity = entry.pop("fidelity") or {"sqnr_db": None, "max_error": None, "max_error_lsb": None}
     return {**entry, **fidelity}
+
+
+def block_entry(row: BlockError) -> dict[str, Any]:
+    """One softmax or norm; four digits, more would be noise of the platform's exp."""
+    return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in asdict(row).items()}
 
 
 def verify_entry(row: VerifyRow) -> dict[str, Any]:

@@ -12,6 +12,7 @@ LAYER_COLUMNS = (
     *("MACs", "constants", "SQNR dB"),
 )
 ABLATION_COLUMNS = ("widened layer", "INT16 %", "gain", "float %", "gain ")
+BLOCK_COLUMNS = ("against float64", "of", "rows", "mean error", "largest", "steps", "flips", "least sum")
 VERIFY_COLUMNS = ("engine", "build", "values", "codes", "differ", "tool")
 
 
@@ -93,6 +94,12 @@ def ablation_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return text_table(ABLATION_COLUMNS, cells, right=ABLATION_COLUMNS[1:])
 
 
+def block_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Softmax and norms against float64, a line each."""
+    cells = [list(r.values()) for r in w.blocks(rows)]
+    return text_table(BLOCK_COLUMNS, cells, right=BLOCK_COLUMNS[2:])
+
+
 def summary(report: Mapping[str, Any]) -> str:
     """What `hwsim build` prints of its report."""
     wrong = [r for r in report["verify"] if r["first"]]
@@ -104,6 +111,7 @@ def summary(report: Mapping[str, Any]) -> str:
             *totals_lines(report["totals"]),
             "",
             verify_table(report["verify"]),
+            *(["", block_table(report["blocks"])] if report["blocks"] else []),
             *(["", ablation_table(w.ablation(report["ablation"]))] if report["ablation"] else []),
             *(f"MISMATCH. {w.mismatch(r)}" for r in wrong[:1]),
         ]

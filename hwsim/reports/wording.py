@@ -129,6 +129,23 @@ def mismatch(row: Mapping[str, Any]) -> str:
     )
 
 
+def blocks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Rows of `hwsim.reports.blocks`: which block, how far from float64, rows whose largest element changed."""
+    return [
+        {
+            "op": r["op"],
+            "value": name(r["value"]),
+            "rows": count(r["rows"]),
+            "mean": f"{r['mean_error']:.2g}",
+            "largest": f"{r['max_error']:.2g}",
+            "steps": f"{r['max_error_lsb']:.2f}",
+            "flips": count(r["flips"]),
+            "least_sum": NONE if r["least_sum"] is None else f"{r['least_sum']:.3f}",
+        }
+        for r in rows
+    ]
+
+
 def ablation(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Rows of `hwsim.ablation` in percent, with the gain in points over the first, the model as it is."""
     if not rows:
