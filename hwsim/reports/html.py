@@ -24,6 +24,9 @@ ACCUMULATING = (
     "shift",
 )  # ops whose result is exact, so its width matters
 
+MOVEMENT = ("reshape", "transpose", "slice", "expand", "pad", "split")
+BARS, BAR_NAME = 40, 18  # bars of a chart, letters of a name beside one
+
 
 def render_html(report: Mapping[str, Any]) -> str:
     """The page, complete; every text in it is escaped."""
@@ -137,10 +140,12 @@ def _sqnr_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     bars = [
         _bar(layer, f"{w.sqnr(layer)} dB", [("a", max(layer["sqnr_db"], 0.0))])
         for layer in layers
-        if layer["sqnr_db"] is not None
+        if layer["sqnr_db"] is not None and layer["op"] not in MOVEMENT
     ]
-    note = "Signal to quantization noise against the float model, dB; values equal to float are left out."
-    return {"title": "SQNR per layer", "note": note, "legend": [], "bars": _scaled(bars)}
+    note = (
+        "Signal to quantization noise against the float model, dB; values equal to float, and moved ones, are left out."
+    )
+    return _chart("SQNR per layer", note, [], bars, shortest=True)
 
 
 def _memory_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -151,7 +156,7 @@ def _memory_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         bars.append(_bar(layer, w.size(constants + result), [("a", constants), ("b", result)]))
     legend = [("a", "constants (flash)"), ("b", "result (RAM, before buffers are shared)")]
     note = "Bytes of weights, biases and tables, and of each result, for one sample."
-    return {"title": "Memory per layer", "note": note, "legend": legend, "bars": _scaled(bars)}
+    return _chart("Memory per layer", note, legend, bars)
 
 
 def _bits_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -162,11 +167,22 @@ def _bits_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         bars.append(_bar(layer, f"{w.bits(layer)} bits", [("a", layer["bits_needed"]), ("rest", spare)]))
     legend = [("a", "proven from the weights"), ("rest", "spare")]
     note = "Bits that an exact result can need for any input, partial sums included, of the bits it has."
-    return {"title": "Accumulators", "note": note, "legend": legend, "bars": _scaled(bars)}
+    return _chart("Accumulators", note, legend, bars)
 
 
 def _bar(layer: Mapping[str, Any], text: str, parts: list[tuple[str, float]]) -> dict[str, Any]:
-    return {"name": w.name(layer["value"], 60), "text": text, "parts": parts}
+    full = w.name(layer["value"], 60)
+    short = full if len(full) <= BAR_NAME else "\N{HORIZONTAL ELLIPSIS}" + full[1 - BAR_NAME :]
+    return {"name": short, "full": full, "text": text, "parts": parts}
+
+
+def _chart(title: str, note: str, legend: Any, bars: list[dict[str, Any]], *, shortest: bool = False) -> dict[str, Any]:
+    """At most `BARS` bars, the longest (or shortest) ones, in the graph's order."""
+    if len(bars) > BARS:
+        by_length = sorted(range(len(bars)), key=lambda i: sum(v for _, v in bars[i]["parts"]), reverse=not shortest)
+        note += f" The {BARS} {'smallest' if shortest else 'largest'} of {len(bars)}; all are in the table."
+        bars = [bars[i] for i in sorted(by_length[:BARS])]
+    return {"title": title, "note": note, "legend": legend, "bars": _scaled(bars)}
 
 
 def _scaled(bars: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -110,3 +110,18 @@ def test_a_lone_surrogate_can_be_written():
 )
 def test_names_as_shown(text, shown):
     assert name(text) == shown
+
+
+def test_long_charts_keep_the_extremes():
+    """Forty bars: the smallest SQNRs, the largest memories, in the graph's order; long names keep their end."""
+    report = made()
+    (layer,) = [x for x in report["layers"] if x["sqnr_db"] is not None][:1]
+    many = [
+        {**layer, "op": "matmul", "value": f"block.{i}.attention.projection", "sqnr_db": float(i), "result_bytes": i}
+        for i in (*range(60, 0, -1), *range(61, 101))
+    ]
+    sqnr, _, memory = page_view({**report, "layers": many})["charts"]
+    assert [b["text"] for b in sqnr["bars"]] == [f"{i}.0 dB" for i in range(40, 0, -1)]
+    assert "40 smallest of 100" in sqnr["note"]
+    assert [b["full"] for b in memory["bars"]] == [f"block.{i}.attention.projection" for i in range(61, 101)]
+    assert memory["bars"][0]["name"].endswith("attention.projection")
