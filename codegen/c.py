@@ -126,8 +126,12 @@ def _lifetimes(steps: list[Chain]) -> list[tuple[Value, int, int]]:
 
 
 def _functions(p: Program, trace: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One C function a step, one inline function a map, and the calls in order."""
-    maps, loops, calls = [], [], []
+    """One C function a step, one inline function a map, and the calls in order; steps of equal text share one function.
+
+    Why: layers repeat, and flash is short.
+    """
+    maps, calls = [], []
+    loops: dict[str, dict[str, Any]] = {}
     ids = {v.name: i for i, v in enumerate(p.graph.results(trace=True))}
     for chain in p.steps:
         head_number, head = chain[0]
@@ -136,12 +140,16 @@ def _functions(p: Program, trace: bool) -> tuple[list[dict[str, Any]], list[dict
                 view = CView(p.graph, node, number, p.prefix, tables=p.tables)
                 maps.append(_map(view))
         view = CView(p.graph, head, head_number, p.prefix, chain[1:], p.tables)
-        loops.append(_loop(view, chain))
+        function = _loop(view, chain)
+        same = f"{function['parameters']}{function['body']}"
+        loops.setdefault(same, function)["nodes"].append(head_number)
         sources = [p.places[v.name] for i, v in enumerate(head.ins) if view.variable(i)]
         targets = [p.places[v.name] for v in chain[-1][1].outs]
         shown = [(ids[v.name], p.places[v.name], v.type.elements) for v in chain[-1][1].outs] if trace else []
-        calls.append({"name": loops[-1]["name"], "arguments": [*sources, *targets], "shown": shown})
-    return maps + loops, calls + _copies(p)
+        calls.append({"name": loops[same]["name"], "arguments": [*sources, *targets], "shown": shown})
+    for function in loops.values():
+        function["note"] = f"{numbered(function['nodes'])}: {function['note']}"
+    return maps + list(loops.values()), calls + _copies(p)
 
 
 def _map(view: CView) -> dict[str, Any]:
@@ -151,8 +159,9 @@ def _map(view: CView) -> dict[str, Any]:
     body = render("c", op, **view.fields | {"out": out})
     channel = ["int32_t c"] if takes_channel(view.node) else []
     name = f"{view.prefix}_n{view.number}"
+    note = f"{numbered([view.number])}: {_note(view)}"
     return {"name": name, "inline": True, "returns": out, "parameters": [f"{ctype(x)} x", *channel], "body": body,
-            "note": _note(view)}  # fmt: skip
+            "note": note}  # fmt: skip
 
 
 def _loop(view: CView, chain: Chain) -> dict[str, Any]:
@@ -177,6 +186,7 @@ def _loop(view: CView, chain: Chain) -> dict[str, Any]:
         "returns": "void",
         "parameters": ins + outs,
         "body": body,
+        "nodes": [],
         "note": _note(view),
     }
 
@@ -186,7 +196,12 @@ def _note(view: CView) -> str:
     contract = getattr(view.node.op, "contract", None)
     how = f" {contract.name} {getattr(contract, 'rounding', '')}".rstrip() if contract else ""
     outs = ", ".join(f"{v.type.fmt.name} {list(v.type.sample_shape)}" for v in view.node.outs)
-    return f"node {view.number}: {view.node.op.name}{how} -> {outs}"
+    return f"{view.node.op.name}{how} -> {outs}"
+
+
+def numbered(nodes: list[int]) -> str:
+    """``node 3`` or ``nodes 3, 8``."""
+    return f"node{'s' * (len(nodes) > 1)} {', '.join(map(str, nodes))}"
 
 
 def _copies(p: Program) -> list[dict[str, Any]]:
