@@ -1,5 +1,21 @@
 """Where the numbers come from: torch models, their training, calibration and the road to an integer Graph."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .prepare import Prepared, calibrate, lower, prepare
 
-__all__ = ["Prepared", "calibrate", "lower", "prepare"]
+if TYPE_CHECKING:
+    from .lsq import LSQ
+
+__all__ = ["LSQ", "Prepared", "calibrate", "lower", "prepare"]
+
+
+def __getattr__(name: str) -> Any:
+    """Algorithms are imported when they are asked for: they need torch, a stored front graph does not."""
+    if name == "LSQ":
+        from .lsq import LSQ
+
+        return LSQ
+    raise AttributeError(f"module 'algos' has no attribute {name!r}")

@@ -67,8 +67,8 @@ class FrontModule(nn.Module):
     """See the module's first lines. Inputs are positional, in the front graph's order, or by name.
 
     In training a batch gives the front graph's outputs with every quantizer applied; gradients are LSQ's. In eval mode
-    the same inputs are quantized, computed in integers by `algos.torch_engine`, and the codes dequantized: what
-    `hwsim.simulate` gives, with equality.
+    the same inputs are quantized, computed in integers by `algos.torch_engine`, and the codes dequantized to float32;
+    `codes` are what `hwsim.simulate` gives, with equality.
     """
 
     def __init__(self, prepared: Prepared) -> None:

@@ -150,7 +150,7 @@ class Graph:
         if not isinstance(name, str) or not name:
             raise ValueError(f"value name {name!r} must be a non-empty string")
         if name in self.reach:
-            raise ValueError(f"value {name!r} exists already in graph {self.name!r}")
+            raise ValueError(f"value {name!r} exists already in graph {self.name!r}; give another name")
 
     def _fresh(self, stem: str, i: int, of: int) -> str:
         name = stem if of == 1 else f"{stem}.{i}"

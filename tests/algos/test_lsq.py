@@ -104,3 +104,9 @@ def test_two_outputs_are_matched_without_labels():
     x = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     trained = LSQ(epochs=1)(algos.calibrate(Prepared(front=front), x), [x])
     assert set(trained.front.marks) == {"x", "a", "b", "w"}
+
+
+def test_the_package_names_it():
+    assert algos.LSQ is LSQ
+    with pytest.raises(AttributeError, match="LSQS"):
+        _ = algos.LSQS
