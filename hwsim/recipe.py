@@ -106,7 +106,10 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON / TOML data; inverse of `from_dict`."""
-        plain = {p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm) else v for k, v in s.items()} for p, s in self.overrides}
+        plain = {
+            p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm) else v for k, v in s.items()}
+            for p, s in self.overrides
+        }
         return {**asdict(self), "overrides": plain}
 
     @classmethod

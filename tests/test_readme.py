@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from hwsim.app import main
+from hwsim.app.shipped import EXAMPLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,20 +28,26 @@ def test_every_command_is_described(capsys) -> None:
 
 
 def test_the_figures_are_the_recorded_ones() -> None:
-    names = {"mlp": 0, "resnet8": 1, "ds-cnn": 2}
+    names = ("vit-tiny", "mlp", "resnet8", "ds-cnn")
     rows = {
         cells[0]: cells[1:] for line in README.splitlines() if (cells := [c.strip() for c in line.split("|")][1:-1])
     }
-    rules = {"mlp": "minmax", "resnet8": "minmax", "ds-cnn": "mse"}
-    for name, column in names.items():
+    for column, name in enumerate(names):
         found = json.loads((ROOT / f"docs/evidence/{name}.json").read_text())[name]
-        assert rows["float"][column] == f"{100 * found['float_accuracy']:.2f}"
-        (int8,) = [r for r in found["ptq"] if (r["contract"], r["observer"]) == ("dyadic16", rules[name])]
-        assert rows["INT8, calibrated"][column] == f"{100 * int8['accuracy']:.2f} ({100 * int8['same']:.2f})"
-        for r in found["qat_summary"]:
-            title = f"{r['weights'].upper()} weights, {r['activations'].upper()} activations, LSQ"
+        (ptq,) = [r for r in found["ptq"] if (r["contract"], r["observer"]) == ("dyadic16", EXAMPLES[name].observer)]
+        single = {"mean": ptq["accuracy"], "same": ptq["same"], "float_mean": found["float_accuracy"]}
+        widths = {(r["weights"], r["activations"]): r for r in found["summary"]}
+        int8 = widths.pop(("int8", "int8"), single)
+        assert rows["float"][column] == percent(int8["float_mean"])
+        assert rows["INT8, calibrated"][column] == f"{percent(int8['mean'])} ({percent(int8['same'])})"
+        for (weights, activations), r in widths.items():
+            title = f"{weights.upper()} weights, {activations.upper()} activations, LSQ"
             assert r["seeds"] == 3
-            assert rows[title][column] == f"{100 * r['mean']:.2f} ({100 * r['spread']:.2f})"
+            assert rows[title][column] == f"{percent(r['mean'])} ({percent(r['spread'])})"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f}"
 
 
 def test_links_lead_somewhere() -> None:

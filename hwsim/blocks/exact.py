@@ -8,7 +8,7 @@ import numpy as np
 
 from ..formats import INT8, INT16, INT32, INT48, INT64, IntFormat
 from ..graph import Graph, Value
-from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce
+from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce, Shift
 from ..qtensor import QTensor, QType
 from ..ranges import Operand, format_interval
 
@@ -23,15 +23,31 @@ def exact(g: Graph, op: Exact, *ins: Value, name: str) -> Value:
     return g.add(wide, *ins, name=name)
 
 
+def check_whole(what: str, value: object, lo: int, hi: int) -> None:
+    """Raise ValueError unless `value` is an integer of lo..hi: widths come out of TOML files, too."""
+    if type(value) is not int or not lo <= value <= hi:
+        raise ValueError(f"{what} {value!r} must be {lo}..{hi}")
+
+
 def number(g: Graph, code: int, name: str, scale: float = 1.0) -> Value:
     """A constant of one code, shape (1,), in the narrowest signed format."""
     fmt = narrowest(code)
+    if not fmt.min_int <= code <= fmt.max_int:
+        raise ValueError(f"constant {name!r}: {code:.3e} needs more than 64 bits")
     return g.constant(name, QTensor(QType((1,), fmt, scale), np.array([code], fmt.dtype)))
 
 
 def narrowest(code: int) -> IntFormat:
     """The first of INT8, INT16, INT32, INT48 and INT64 that holds `code`."""
     return next((f for f in (INT8, INT16, INT32, INT48) if f.min_int <= code <= f.max_int), INT64)
+
+
+def shortened(g: Graph, x: Value, width: int, rounding: str, name: str) -> Value:
+    """`x` shifted right by as few bits as fit it into `width`, proven."""
+    fmt = IntFormat(f"int{width}", width)
+    known = Operand(x.type, g.reach[x.name])
+    shifts = (Shift(bits=bits, rounding=rounding, fmt=fmt) for bits in range(63))
+    return g.add(next(s for s in shifts if s.reach(known).inside(format_interval(fmt))), x, name=name)
 
 
 def negated(g: Graph, x: Value, name: str) -> Value:

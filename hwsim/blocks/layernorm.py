@@ -20,10 +20,9 @@ from ..contracts import Contract, Dyadic16, Pow2
 from ..formats import INT16, IntFormat, Reals
 from ..graph import Graph, Value
 from ..observers import pow2_up
-from ..ops import Add, Mul, Reduce, Requant, Shift, ShiftBy
+from ..ops import Add, Mul, Reduce, Requant, ShiftBy
 from ..qtensor import QTensor, QType, Shape, quantize
-from ..ranges import Operand, format_interval
-from .exact import exact, narrowest, negated, number
+from .exact import check_whole, exact, narrowest, negated, number, shortened
 from .rsqrt import rsqrt
 
 
@@ -41,10 +40,8 @@ class LayerNorm:
 
     def __post_init__(self) -> None:
         """Raise ValueError for widths that cannot be built."""
-        if not 4 <= self.width <= 16:
-            raise ValueError(f"layernorm: width {self.width} must be 4..16")
-        if not 2 <= self.mantissa <= 16:
-            raise ValueError(f"layernorm: mantissa {self.mantissa} must be 2..16")
+        check_whole("layernorm: width", self.width, 4, 16)
+        check_whole("layernorm: mantissa", self.mantissa, 2, 16)
 
     def __call__(
         self,
@@ -92,14 +89,6 @@ def row_length(what: str, x: Value, eps: float) -> int:
     return shape[-1]
 
 
-def shortened(g: Graph, d: Value, width: int, rounding: str, name: str) -> Value:
-    """`d` shifted right by as few bits as fit it into `width`, proven."""
-    fmt = IntFormat(f"int{width}", width)
-    known = Operand(d.type, g.reach[d.name])
-    shifts = (Shift(bits=bits, rounding=rounding, fmt=fmt) for bits in range(63))
-    return g.add(next(s for s in shifts if s.reach(known).inside(format_interval(fmt))), d, name=name)
-
-
 def unit(g: Graph, d: Value, eps: float, width: int, mantissa: int, rounding: str, name: str) -> Value:
     """``d / sqrt(sum(d**2) + eps)`` over the last axis: at most 1, ``width - 1`` fractional bits."""
     squares = exact(g, Reduce(kind="sum_square", axes=(len(d.type.shape) - 1,)), d, name=f"{name}.squares")
@@ -115,13 +104,20 @@ def unit(g: Graph, d: Value, eps: float, width: int, mantissa: int, rounding: st
 def affine(
     g: Graph, u: Value, weight: Reals | None, bias: Reals | None, name: str, *, power_of_two: bool = False
 ) -> Value:
-    """``u * sqrt(n) * weight + bias``, exact, with the weight in INT16."""
+    """``u * sqrt(n) * weight + bias``, exact, with the weight in INT16.
+
+    Why the bias widens the weight's step too: within 2**29 steps it leaves the sum to 32 bits, which every contract
+    takes, however small the weights are.
+    """
     n = int(u.type.sample_shape[-1])
     for what, p in (("weight", weight), ("bias", bias)):
         if p is not None and p.shape != (n,):
             raise ValueError(f"{name!r}: {what} has shape {p.shape}, the last axis {n}")
     factor = np.sqrt(n) * (np.ones(1) if weight is None else np.asarray(weight, np.float64))
-    scale = float(np.abs(factor).max()) / INT16.max_int or 1.0
+    scale = float(np.abs(factor).max()) / INT16.max_int
+    if bias is not None:
+        scale = max(scale, float(np.abs(bias).max()) / float(u.type.lsb) / 2**29)
+    scale = scale or 1.0
     w = quantize(factor, INT16, scale=pow2_up(scale) if power_of_two else scale)
     y = exact(g, Mul(), u, g.constant(f"{name}.weight", w), name=f"{name}.gained")
     if bias is None:

@@ -13,9 +13,10 @@ from ..contracts import Contract, Dyadic16, Pow2
 from ..formats import Reals
 from ..graph import Graph, Value
 from ..ops import Add, Requant
-from ..qtensor import QType
-from .exact import exact, number
-from .layernorm import LayerNorm, affine, row_length, shortened, unit
+from ..ops.shapes import per_tensor
+from ..qtensor import QTensor, QType
+from .exact import exact, narrowest, shortened
+from .layernorm import LayerNorm, affine, row_length, unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,17 @@ class RMSNorm:
     ) -> Value:
         """`x` normalised over its last axis, in type `out`; arguments as of `LayerNorm`."""
         n = row_length("rmsnorm", x, eps)
-        zero = int(np.max(x.type.zero_point))
-        d = x
-        if zero:
-            offset = number(g, -zero, f"{name}.offset", float(x.type.lsb))
-            d = exact(g, Add(), x, offset, name=f"{name}.d")
-        d = shortened(g, d, self.width, rounding, f"{name}.d.short")
+        d = shortened(g, centred(g, x, f"{name}.d"), self.width, rounding, f"{name}.d.short")
         u = unit(g, d, n * eps, self.width, self.mantissa, rounding, name)
         y = affine(g, u, weight, None, name, power_of_two=contract is Pow2)
         return g.add(Requant.to(out, y.type, contract, rounding), y, name=name)
+
+
+def centred(g: Graph, x: Value, name: str) -> Value:
+    """`x` with zero point 0: a constant that means 0 takes it out of the codes."""
+    _, zero = per_tensor("rmsnorm", x.type)
+    if not zero:
+        return x
+    fmt = narrowest(-zero)
+    nothing = QTensor(QType((1,), fmt, float(x.type.lsb), -zero), np.array([-zero], fmt.dtype))
+    return exact(g, Add(), x, g.constant(f"{name}.offset", nothing), name=name)

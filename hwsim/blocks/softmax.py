@@ -6,7 +6,8 @@
     1 / sum(e) = r * 2**-k    exact sum, normalisation, table
     p = e * r >> k            UINT8 at 2**-8, UINT16 at 2**-16, or requantized to any unsigned type
 
-No row sums to 0: the largest of n probabilities is at least 1 / n, and the type rule refuses steps above that.
+No row sums to 0: the largest of n probabilities is at least 1 / n, the type rule refuses steps above that, and p is
+rounded to the nearest. Only a row whose mask is computed and keeps no key is all 0.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..contracts import Contract, Dyadic16, suited
-from ..formats import INT32, UINT16, IntFormat, format_named
+from ..formats import UINT16, IntFormat, format_named
 from ..graph import Graph, Value
-from ..ops import Add, Lut, Mul, Reduce, Requant, Select, Shift, ShiftBy
+from ..ops import Add, Lut, Mul, Reduce, Requant, Select, ShiftBy
+from ..ops.shapes import broadcast, per_tensor
 from ..qtensor import QTensor, QType, Shape
-from .exact import exact, negated
+from .exact import check_whole, exact, negated, shortened
 from .reciprocal import reciprocal
 
 MARGIN = 1 + 2.0**-40  # scales are float64: 1 / (1 / n) may miss n by its last bit
@@ -47,12 +49,10 @@ class Softmax:
         fmt = format_named(self.z)
         if not isinstance(fmt, IntFormat) or not fmt.signed or fmt.bits > 16:
             raise ValueError(f"softmax: z {self.z!r} must be a signed integer format of at most 16 bits")
-        if not 0 < self.z_step <= 1:
+        if not isinstance(self.z_step, float | int) or not 0 < self.z_step <= 1:
             raise ValueError(f"softmax: z_step {self.z_step!r} must be in (0, 1]")
-        if not 1 <= self.fraction <= 15:
-            raise ValueError(f"softmax: fraction {self.fraction} must be 1..15, e is UINT16 and e(0) = 2**fraction")
-        if not 2 <= self.mantissa <= 16:
-            raise ValueError(f"softmax: mantissa {self.mantissa} must be 2..16")
+        check_whole("softmax: fraction", self.fraction, 1, 15)  # e is UINT16 and e(0) = 2**fraction
+        check_whole("softmax: mantissa", self.mantissa, 2, 16)
 
     def __call__(
         self,
@@ -72,11 +72,13 @@ class Softmax:
             x: scores in any integer format, per tensor.
             out: unsigned, zero_point 0, its step at most 1 / n for n keys.
             mask: unsigned codes that broadcast against `x`; keys of code 0 get probability 0. A constant mask must
-                keep a key in every row.
+                keep a key in every row; a row that a computed one empties is all 0.
             contract: of requantizations.
-            rounding: of requantizations.
+            rounding: of requantizations; probabilities round half up where it is ``floor`` or ``toward_zero``, either
+                could empty a row.
             name: of the result; inner values are called ``name.z``, ``name.exp``, ``name.sum`` ...
         """
+        check_scores(x, mask)
         check_rows(x.type.shape, out)
         e = self.exponentials(g, x, mask, contract, rounding, name)
         total = exact(g, Reduce(kind="sum", axes=(len(e.type.shape) - 1,)), e, name=f"{name}.sum")
@@ -85,9 +87,10 @@ class Softmax:
         assert isinstance(out.fmt, IntFormat)  # `check_rows`
         direct = out.scale == 2.0**-out.fmt.bits and out.fmt.bits <= 16
         fmt = out.fmt if direct else UINT16
-        bits = self.fraction + 1 - fmt.bits  # the product's step is 2**-(fraction + 1)
-        p = g.add(ShiftBy(bits=bits, rounding=rounding, fmt=fmt), product, k, name=name if direct else f"{name}.wide")
-        return p if direct else g.add(Requant.to(out, p.type, contract, rounding), p, name=name)
+        nearest = rounding if rounding.startswith("half") else "half_up"
+        shift = ShiftBy(bits=16 - fmt.bits, rounding=nearest, fmt=fmt)  # the product's step is 2**-16
+        p = g.add(shift, product, k, name=name if direct else f"{name}.wide")
+        return p if direct else g.add(Requant.to(out, p.type, contract, nearest), p, name=name)
 
     def exponentials(
         self, g: Graph, x: Value, mask: Value | None, contract: type[Contract], rounding: str, name: str
@@ -95,10 +98,11 @@ class Softmax:
         """``exp(x - max(x))``, UINT16."""
         if mask is not None:
             x = kept(g, x, mask, name)
-        top = g.add(Reduce(kind="max", axes=(len(x.type.shape) - 1,), fmt=wide_enough(x)), x, name=f"{name}.max")
+        assert isinstance(x.type.fmt, IntFormat)  # `check_scores`
+        top = g.add(Reduce(kind="max", axes=(len(x.type.shape) - 1,), fmt=x.type.fmt), x, name=f"{name}.max")
         z = exact(g, Add(), x, negated(g, top, f"{name}.negative"), name=f"{name}.z")
-        if surplus := max(0, g.reach[z.name].bits - 32):
-            z = g.add(Shift(bits=surplus, rounding=rounding, fmt=INT32), z, name=f"{name}.z.short")
+        if g.reach[z.name].bits > 32:
+            z = shortened(g, z, 32, rounding, f"{name}.z.short")
         narrow = QType((), format_named(self.z), self.z_step)
         rule = suited(contract, float(z.type.lsb) / self.z_step)
         z = g.add(Requant.to(narrow, z.type, rule, rounding, hi=0), z, name=f"{name}.z.requant")
@@ -125,11 +129,13 @@ def zero(g: Graph, t: QType, name: str) -> Value:
     return g.constant(name, QTensor(t.reshaped((1,)), np.zeros(1, t.fmt.dtype)))
 
 
-def wide_enough(x: Value) -> IntFormat:
-    """A format for the maximum of `x`: its own."""
+def check_scores(x: Value, mask: Value | None) -> None:
+    """Raise ValueError unless `x` is integers, per tensor, and `mask` broadcasts against it without widening it."""
+    per_tensor("softmax", x.type)
     if not isinstance(x.type.fmt, IntFormat):
         raise ValueError(f"softmax: {x.name!r} is {x.type.fmt.name}; scores must be integers")
-    return x.type.fmt
+    if mask is not None and broadcast("softmax", mask.type.shape, x.type.shape) != x.type.shape:
+        raise ValueError(f"softmax: a mask of shape {mask.type.shape} widens scores of shape {x.type.shape}")
 
 
 def check_rows(shape: Shape, out: QType) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contracts import contract_named
+from ..contracts import contract_named, suited
 from ..formats import UINT1
 from ..front import FrontNode
 from ..graph import Value
@@ -21,8 +21,9 @@ def lower_matmul(ctx: Lowering, node: FrontNode) -> None:
     if readers and all(n.op == "softmax" for n in readers) and node.out not in ctx.front.outputs:
         ctx.define(node.out, ctx.exact(op, *sides, name=node.out))
         return
-    acc = ctx.exact(op, *sides, name=f"{node.out}.acc")
-    ctx.define(node.out, ctx.requantize(acc, node.out, ctx.type_of(node.out)))
+    acc, out = ctx.exact(op, *sides, name=f"{node.out}.acc"), ctx.type_of(node.out)
+    rule = suited(contract_named(ctx.settings(node.out).contract), float(acc.type.lsb / out.lsb))
+    ctx.define(node.out, ctx.requantize(acc, node.out, out, contract=rule))
 
 
 def lower_softmax(ctx: Lowering, node: FrontNode) -> None:

@@ -55,7 +55,7 @@ def lower_concat(ctx: Lowering, node: FrontNode) -> None:
     for k, i in enumerate(values):
         x = ctx.image(i, node) if nhwc else ctx.value(i, node)
         same = (x.type.fmt, x.type.scale, x.type.zero_point) == (out.fmt, out.scale, out.zero_point)
-        parts.append(x if same else ctx.requantize(x, f"{node.out}.{k}", out.reshaped(x.type.shape)))
+        parts.append(x if same else ctx.requantize(x, f"{node.out}.part{k}", out.reshaped(x.type.shape)))
     if len(values) < len(node.ins):
         ctx.define(node.out, beside_parameters(ctx, node, out, dict(zip(values, parts, strict=True))))
         return

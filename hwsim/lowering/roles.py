@@ -17,7 +17,7 @@ from ..qtensor import QType, Shape
 from ..recipe import Recipe
 
 NORMS = ("layer_norm", "rms_norm")
-MOVES = ("reshape", "transpose", "slice", "expand")
+MOVES = ("reshape", "transpose", "slice", "expand", "max_pool1d", "max_pool2d")  # results keep the type of the input
 HEADROOM = 2.0  # Why: a residual stream that saturates loses the row; one bit of 16 loses nothing
 
 
@@ -76,10 +76,10 @@ def sources(front: FrontGraph, starts: Iterable[str], through: tuple[str, ...]) 
 
 def probability_type(shape: Shape, r: Recipe, seen: Range | None, mark: Mark | None) -> QType:
     """Unsigned, as wide as the activations: 8 bits and more cover [0, 1), fewer cover what was seen."""
-    keys, bits = int(shape[-1]), format_named(r.activations).bits
+    keys, bits = int(shape[-1]), min(format_named(r.activations).bits, 16)
     if bits >= 8 and keys > 1 << bits:
         bits = 16
-    fmt = UINT16 if bits >= 16 else format_named(f"uint{bits}")
+    fmt = UINT16 if bits == 16 else format_named(f"uint{bits}")
     assert isinstance(fmt, IntFormat)
     scale = 2.0**-bits if bits >= 8 else min((seen or (0, 1))[1] / fmt.max_int, 1 / keys)
     if mark:

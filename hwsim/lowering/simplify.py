@@ -44,7 +44,7 @@ def scaled_product(front: FrontGraph, nodes: dict[str, FrontNode], node: FrontNo
         alone = len(front.consumers(value)) == 1 and value not in front.outputs
         if product and product.op == "matmul" and alone and number is not None and number.size == 1:
             gain = float(number.reshape(-1)[0])
-            if gain > 0:
+            if gain > 0 and number.ndim <= 1:  # Why: more axes could be more than the product has
                 return product, gain
     return None
 

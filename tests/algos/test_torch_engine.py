@@ -6,10 +6,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="left out: the torch engine (pip install 'hwsim[algos]')")
 
 from algos import torch_engine  # noqa: E402
+from hwsim.blocks import Attention, LayerNorm, RMSNorm  # noqa: E402
 from hwsim.contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle  # noqa: E402
-from hwsim.formats import INT8, INT16, UINT8  # noqa: E402
+from hwsim.formats import INT8, INT16, UINT1, UINT8  # noqa: E402
+from hwsim.graph import Graph  # noqa: E402
 from hwsim.ops import OPS  # noqa: E402
-from hwsim.qtensor import QType  # noqa: E402
+from hwsim.qtensor import QTensor, QType  # noqa: E402
 from hwsim.qtensor import encode as encode_reference  # noqa: E402
 from hwsim.rounding import ROUNDINGS, shift_right  # noqa: E402
 from hwsim.simulation import simulate  # noqa: E402
@@ -35,6 +37,21 @@ def test_random_graphs(seed):
 def test_the_random_graphs_hold_every_op():
     assert {node.op.name for seed in SEEDS for node in random_graph(seed)[0].nodes} == {op.name for op in OPS}
     assert set(torch_engine.RUN) == set(OPS)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.name)
+def test_blocks(contract):
+    """Attention with a mask, layer norm and RMS norm, every value."""
+    g, rng = Graph("blocks"), np.random.default_rng(0)
+    q, k = (g.input(n, QType(("N", 2, 6, 8), INT16, 2.0**-11)) for n in "qk")
+    v = g.input("v", QType(("N", 2, 6, 8), INT8, 2.0**-5, 3))
+    mask = g.constant("mask", QTensor(QType((1, 6, 6), UINT1), np.tril(np.ones((1, 6, 6), np.uint8))))
+    out, weight = QType((), INT8, 2.0**-5), rng.normal(size=8)
+    y = Attention()(g, q, k, v, out, mask=mask, contract=contract)
+    a = LayerNorm()(g, q, out, weight=weight, bias=weight, contract=contract, rounding="half_even")
+    b = RMSNorm(width=12)(g, v, out, weight=weight, contract=contract)
+    g.output(y, a, b)
+    check_codes(g, {x.name: rng.integers(x.type.fmt.min_int, x.type.fmt.max_int, (5, 2, 6, 8)) for x in g.inputs})
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

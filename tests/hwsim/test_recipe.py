@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
 from hwsim import CONTRACTS, FORMATS, Recipe
+from hwsim.blocks import LayerNorm, Softmax
 from hwsim.observers import OBSERVERS
 from hwsim.rounding import ROUNDINGS
 from tests.compare import assert_one_line, assert_refused
@@ -14,7 +17,14 @@ FULL = Recipe(
     contract="tfl_single",
     rounding="half_even",
     observer="percentile",
-    overrides=(("fc*", {"weights": "int8", "per_channel": True}), ("fc2", {"contract": "pow2"})),
+    residual="int8",
+    softmax=Softmax(z="int16", z_step=0.0078125, fraction=14, mantissa=10),
+    layernorm=LayerNorm(width=12, mantissa=7),
+    overrides=(
+        ("fc*", {"weights": "int8", "per_channel": True}),
+        ("fc2", {"contract": "pow2"}),
+        ("p", {"softmax": {"mantissa": 12}, "residual": "int32", "layernorm": {"width": 8}}),
+    ),
 )
 TOML = """
 weights = "int4"
@@ -25,6 +35,17 @@ power_of_two = true
 contract = "tfl_single"
 rounding = "half_even"
 observer = "percentile"
+residual = "int8"
+
+[softmax]
+z = "int16"
+z_step = 0.0078125
+fraction = 14
+mantissa = 10
+
+[layernorm]
+width = 12
+mantissa = 7
 
 [overrides."fc*"]
 weights = "int8"
@@ -32,6 +53,15 @@ per_channel = true
 
 [overrides.fc2]
 contract = "pow2"
+
+[overrides.p]
+residual = "int32"
+
+[overrides.p.softmax]
+mantissa = 12
+
+[overrides.p.layernorm]
+width = 8
 """
 
 
@@ -60,6 +90,21 @@ def test_overrides_go_by_glob_and_the_later_one_wins():
     assert (one.symmetric, one.rounding, one.overrides) == (True, "half_even", ())
     twice = Recipe(overrides=(("*", {"weights": "int4"}), ("b?", {"weights": "int16"}), ("[xy]", {"weights": "int2"})))
     assert [twice.at(n).weights for n in ("a", "b1", "b12", "y", "B1")] == ["int4", "int16", "int4", "int2", "int4"]
+
+
+def test_widths_of_blocks():
+    """Tables become blocks, and plain data again; a table in an override stands for the whole block."""
+    at = FULL.at("p")
+    assert (at.softmax, at.residual, at.layernorm) == (Softmax(mantissa=12), "int32", LayerNorm(width=8))
+    assert (FULL.at("q").softmax.z, FULL.at("q").layernorm.mantissa) == ("int16", 7)
+    assert Recipe(softmax={"fraction": 9}) == Recipe(softmax=Softmax(fraction=9))
+    block = Recipe(overrides=(("p", {"softmax": Softmax(mantissa=12)}),))
+    table = Recipe(overrides=(("p", {"softmax": {"mantissa": 12}}),))
+    assert block.at("p") == table.at("p")
+    for recipe in (FULL, block, table):
+        text = json.dumps(recipe.to_dict())
+        assert Recipe.from_dict(json.loads(text)).at("p") == recipe.at("p")
+        assert json.dumps(Recipe.from_dict(json.loads(text)).to_dict()) == text
 
 
 def test_two_overrides_of_one_glob_come_back_or_are_refused():
@@ -99,6 +144,24 @@ REFUSED = {
     "override type": ({"overrides": {"fc": {"per_channel": "no"}}}, "'no'"),
     "nested": ({"overrides": {"fc": {"overrides": {}}}}, "['overrides']"),
     "no table": ({"overrides": {"fc": "int8"}}, "tables"),
+    "unsigned residual": ({"residual": "uint16"}, "'uint16'", "signed integer"),
+    "float residual": ({"residual": "fp8_e4m3"}, "'fp8_e4m3'", "signed integer"),
+    "residual": ({"residual": "int17"}, "'int17'"),
+    "override residual": ({"overrides": {"fc": {"residual": "uint8"}}}, "'uint8'", "signed integer"),
+    "softmax key": ({"softmax": {"zstep": 0.1}}, "['zstep']", "softmax", "z_step"),
+    "softmax value": ({"softmax": {"mantissa": 99}}, "mantissa 99"),
+    "softmax format": ({"softmax": {"z": "uint8"}}, "'uint8'"),
+    "softmax type": ({"softmax": {"mantissa": "9"}}, "mantissa", "'9'"),
+    "softmax float": ({"softmax": {"fraction": 9.5}}, "fraction", "9.5"),
+    "softmax step": ({"softmax": {"z_step": "small"}}, "z_step", "'small'"),
+    "softmax z": ({"softmax": {"z": 8}}, "format 8", "int8"),
+    "softmax table": ({"softmax": "wide"}, "softmax = 'wide'", "Softmax"),
+    "layernorm key": ({"layernorm": {"bits": 9}}, "['bits']", "layernorm", "width"),
+    "layernorm value": ({"layernorm": {"width": 40}}, "width 40"),
+    "layernorm type": ({"layernorm": {"width": "16"}}, "width", "'16'"),
+    "layernorm of softmax": ({"layernorm": Softmax()}, "layernorm", "LayerNorm"),
+    "override softmax": ({"overrides": {"p": {"softmax": {"z_step": 7}}}}, "z_step 7"),
+    "override layernorm": ({"overrides": {"p": {"layernorm": {"bits": 7}}}}, "['bits']"),
     "a list": ({"overrides": [{"weights": "int8"}]}, "tables"),
 }
 
