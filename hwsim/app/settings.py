@@ -11,6 +11,7 @@ from .shipped import EXAMPLE, EXAMPLES
 FLAGS = {
     "weights": "format of weights, such as int8 or int4",
     "activations": "format of activations, such as int8 or int16",
+    "residual": "format of a transformer's residual stream, such as int16",
     "contract": "requantization contract: dyadic16, pow2, tfl_single, tflm_double, onnx_float",
     "rounding": "of dyadic16 and pow2: half_up, half_even, half_away, floor, toward_zero",
     "observer": "calibration rule: minmax, percentile, mse",

@@ -8,7 +8,7 @@ nn, F = torch.nn, torch.nn.functional
 
 import algos  # noqa: E402
 from algos.data import scaled  # noqa: E402
-from algos.examples import DS_CNN_FRONT, IMAGES, MLP_FRONT, RESNET8_FRONT, WATCH  # noqa: E402
+from algos.examples import DS_CNN_FRONT, IMAGES, MLP_FRONT, RESNET8_FRONT, VIT_FRONT, WATCH  # noqa: E402
 from algos.export import export  # noqa: E402
 from algos.front_module import FrontModule  # noqa: E402
 from algos.prepare import Prepared  # noqa: E402
@@ -27,6 +27,9 @@ def images():
 def windows():
     with np.load(WATCH) as z:
         return tuple(z[k].astype(np.float32) / z["unit"].astype(np.float32) for k in ("calibration", "windows"))
+
+
+FRONTS = [(RESNET8_FRONT, images), (DS_CNN_FRONT, windows), (MLP_FRONT, images), (VIT_FRONT, images)]
 
 
 class Everything(nn.Module):
@@ -87,7 +90,7 @@ def check_codes(p, inputs):
 
 
 @pytest.mark.parametrize("contract", ["dyadic16", "onnx_float"])
-@pytest.mark.parametrize(("path", "data"), [(RESNET8_FRONT, images), (DS_CNN_FRONT, windows), (MLP_FRONT, images)])
+@pytest.mark.parametrize(("path", "data"), FRONTS)
 def test_eval_mode_is_the_simulation_on_real_batches(path, data, contract):
     calibration, test = data()
     check_codes(prepared(load_front(path), calibration, contract=contract), {"x": test})

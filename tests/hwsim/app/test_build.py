@@ -258,7 +258,7 @@ def test_the_shipped_example_with_other_settings(hwsim, tmp_path):
     assert {layer["contract"] for layer in report["layers"]} == {"", "onnx_float"}
 
 
-@pytest.mark.parametrize(("name", "samples", "rows"), [("resnet8", 6, 11), ("ds-cnn", 40, 7)])
+@pytest.mark.parametrize(("name", "samples", "rows"), [("vit-tiny", 6, 27), ("resnet8", 6, 11), ("ds-cnn", 40, 7)])
 def test_shipped_networks_are_equal_on_every_engine(name, samples, rows, tmp_path, capsys):
     arguments = ["build", name, "-o", str(tmp_path / "b"), "--samples", str(samples), "--ablate", "--quiet"]
     assert main(arguments) == 0
