@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from .prepare import Prepared, calibrate, lower, prepare
 
 if TYPE_CHECKING:
+    from . import gqa_lut
     from .lsq import LSQ
 
-__all__ = ["LSQ", "Prepared", "calibrate", "lower", "prepare"]
+__all__ = ["LSQ", "Prepared", "calibrate", "gqa_lut", "lower", "prepare"]
 
 
 def __getattr__(name: str) -> Any:
-    """Algorithms are imported when they are asked for: they need torch, a stored front graph does not."""
+    """Algorithms are imported when they are asked for: some need torch, a stored front graph does not."""
+    if name == "gqa_lut":
+        return importlib.import_module(".gqa_lut", __name__)
     if name == "LSQ":
         from .lsq import LSQ
 

@@ -64,7 +64,8 @@ class Recipe:
         for key in (f.name for f in fields(self) if f.name != "overrides"):
             want = bool if key in BOOLEANS else BLOCKS.get(key, str)
             if not isinstance(getattr(self, key), want):
-                raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {want.__name__}")
+                kind = f"table, [{key}] in TOML" if key in BLOCKS else want.__name__
+                raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {kind}")
         format_named(self.weights), format_named(self.activations)
         residual = format_named(self.residual)
         if not getattr(residual, "signed", False):

@@ -21,10 +21,10 @@ def test_the_quick_start_runs(capsys) -> None:
 
 
 def test_every_command_is_described(capsys) -> None:
-    described = set(re.findall(r"^\| `hwsim (\w+)", README, re.M))
+    described = set(re.findall(r"^\| `hwsim ([\w-]+)", README, re.M))
     assert main(["--help"]) == 0
     listed = capsys.readouterr().out.split("COMMAND\n")[1].split("options:")[0]
-    assert described == set(re.findall(r"^    (\w+)  ", listed, re.M))
+    assert described == set(re.findall(r"^    ([\w-]+)  ", listed, re.M))
 
 
 def test_the_figures_are_the_recorded_ones() -> None:

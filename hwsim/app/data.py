@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import Codes, FloatFormat
+from ..front import FrontGraph
 from ..graph import Graph
 from ..store import EPOCH
 
@@ -37,17 +38,25 @@ def load_npz(path: str) -> Arrays:
 
 
 def load_reals(path: str) -> Arrays:
-    """Samples to calibrate on: float arrays, at least one sample each, all equally many."""
+    """Samples to calibrate on: floats (or integers, see `check_reals`), at least one each, all equally many."""
     arrays = load_npz(path)
     for name, x in arrays.items():
-        if x.dtype.kind != "f":
-            raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; calibration needs reals, save it as float32")
+        if x.dtype.kind not in "fiu":
+            raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; give reals, or integers for an embedding")
         if x.ndim == 0 or not len(x):
             raise ValueError(f"{path}: {name[:60]!r} has shape {x.shape}; the calibration set is empty")
     if len({len(x) for x in arrays.values()}) > 1:
         sizes = {name[:60]: len(x) for name, x in arrays.items()}
         raise ValueError(f"{path}: first axes must be samples, equally many: {sizes}")
     return arrays
+
+
+def check_reals(path: str, arrays: Arrays, front: FrontGraph) -> None:
+    """ValueError for integers that no embedding reads: 8-bit images are not what a model trained on [0, 1] sees."""
+    indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
+    for name, x in arrays.items():
+        if x.dtype.kind != "f" and name not in indices:
+            raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; calibration needs reals, save it as float32")
 
 
 def load_labels(path: str) -> NDArray[Any]:

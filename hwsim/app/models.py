@@ -21,7 +21,7 @@ from ..front import FrontGraph, load_front
 from ..graph import Graph
 from ..quantization import Quantized, quantize_model
 from ..store import load
-from .data import Arrays, first_samples, load_labels, load_npz, load_reals, random_codes
+from .data import Arrays, check_reals, first_samples, load_labels, load_npz, load_reals, random_codes
 from .errors import EXTRAS
 from .settings import given, recipe_of
 from .shipped import EXAMPLE, EXAMPLES
@@ -101,12 +101,14 @@ def torch_job(args: argparse.Namespace) -> Job:
     data = load_reals(args.calibrate)
     from algos.export import export
 
-    front = export(torch_module(args.model), {name: x[:2].astype(np.float32) for name, x in data.items()})
+    example = {name: x[:2].astype(np.float32 if x.dtype.kind == "f" else np.int64) for name, x in data.items()}
+    front = export(torch_module(args.model), example)
     return float_job(args, front, data, args.model)
 
 
 def float_job(args: argparse.Namespace, front: FrontGraph, data: Arrays, source: str) -> Job:
     """Calibrate on `data`, check on (the first of) the same data."""
+    check_reals(args.calibrate, data, front)
     made = quantized(front, data, args)
     inputs = first_samples(data, made.graph, args.samples)
     n, total = (len(next(iter(d.values()))) for d in (inputs, data))

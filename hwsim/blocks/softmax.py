@@ -49,7 +49,7 @@ class Softmax:
         fmt = format_named(self.z)
         if not isinstance(fmt, IntFormat) or not fmt.signed or fmt.bits > 16:
             raise ValueError(f"softmax: z {self.z!r} must be a signed integer format of at most 16 bits")
-        if not isinstance(self.z_step, float | int) or not 0 < self.z_step <= 1:
+        if isinstance(self.z_step, bool) or not isinstance(self.z_step, float | int) or not 0 < self.z_step <= 1:
             raise ValueError(f"softmax: z_step {self.z_step!r} must be in (0, 1]")
         check_whole("softmax: fraction", self.fraction, 1, 15)  # e is UINT16 and e(0) = 2**fraction
         check_whole("softmax: mantissa", self.mantissa, 2, 16)

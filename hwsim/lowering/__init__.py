@@ -51,6 +51,16 @@ def lower(front: FrontGraph, ranges: Mapping[str, Range], recipe: Recipe | None 
     ctx = Lowering(front, ranges, recipe or Recipe())
     for node in front.nodes:
         if node.out not in ctx.env:
-            PATTERNS[node.op](ctx, node)
+            lower_node(ctx, node)
     ctx.graph.output(*(to_plain(ctx.graph, ctx.env[name], ctx.shapes[name]) for name in front.outputs))
     return ctx.graph
+
+
+def lower_node(ctx: Lowering, node: FrontNode) -> None:
+    """One node by its pattern; a refusal names the node and the user's line."""
+    try:
+        PATTERNS[node.op](ctx, node)
+    except ValueError as e:
+        place = f" at {node.where}" if node.where else ""
+        told = repr(node.out) in str(e)
+        raise ValueError(str(e) if told else f"{node.op} {node.out!r}{place}: {e}") from None

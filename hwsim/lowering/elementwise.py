@@ -1,6 +1,7 @@
 """add and mul of two values, or of a value and a parameter, broadcasting, [+ clamp].
 
-add: both sides on one finer INT16 grid (guard bits), exact sum, one rounding at the end.
+add: both sides on one INT16 grid, exact sum, one rounding at the end. The grid is finer than the result's by as many
+     guard bits as fit (a result of 16 bits leaves none, or one too few: its sides round too); INT32 for wider results.
 mul: exact INT32 product of the codes less their zero points, then requant; a parameter is INT16.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contracts import Pow2
-from ..formats import INT16
+from ..formats import INT16, INT32, IntFormat
 from ..front import FrontNode
 from ..graph import Value
 from ..observers import pow2_up
@@ -24,14 +25,15 @@ def lower_add(ctx: Lowering, node: FrontNode) -> None:
     name, clamp = ctx.absorb_clamp(node)
     out = ctx.type_of(name)
     largest = max(largest_real(ctx, i, node, layout) for i in node.ins)
-    scale = float(np.ldexp(out.lsb, -guard_bits(largest, float(out.lsb))))
+    grid = INT16 if out.fmt.bits <= 16 else INT32
+    scale = float(np.ldexp(out.lsb, -guard_bits(largest, float(out.lsb), grid)))
     sides = []
     for side, source in zip("ab", node.ins, strict=True):
         if source in ctx.front.params:
-            sides.append(parameter(ctx, source, node, layout, scale))
+            sides.append(parameter(ctx, source, node, layout, scale, grid))
         else:
             v = value_in(ctx, source, node, layout)
-            sides.append(ctx.requantize(v, f"{name}.{side}", QType(v.type.shape, INT16, scale)))
+            sides.append(ctx.requantize(v, f"{name}.{side}", QType(v.type.shape, grid, scale)))
     total = ctx.exact(Add(), *sides, name=f"{name}.acc")
     y = ctx.requantize(total, name, out, contract=Pow2, clamp=clamp)
     ctx.define(node.out, y, layout)
@@ -64,8 +66,10 @@ def value_in(ctx: Lowering, name: str, node: FrontNode, layout: str) -> Value:
     return ctx.image(name, node) if layout == NHWC else ctx.value(name, node)
 
 
-def parameter(ctx: Lowering, name: str, node: FrontNode, layout: str, scale: float | None = None) -> Value:
-    """A parameter as an INT16 constant in a layout, on a given grid or on its own."""
+def parameter(
+    ctx: Lowering, name: str, node: FrontNode, layout: str, scale: float | None = None, fmt: IntFormat = INT16
+) -> Value:
+    """A parameter as an integer constant in a layout, on a given grid or on its own."""
     p = ctx.front.params[name].astype(np.float64)
     if layout == NHWC and p.ndim:
         rank = len(ctx.shapes[node.out])
@@ -74,7 +78,7 @@ def parameter(ctx: Lowering, name: str, node: FrontNode, layout: str, scale: flo
         p = p[None] if rank == 2 else p  # one row
     if scale is None and ctx.settings(node.out).powers_of_two:
         scale = pow2_up(float(np.abs(p).max(initial=0.0)) / INT16.max_int or 1.0)
-    return ctx.graph.constant(f"{node.out}.{name}", quantize(p, INT16, scale=scale))
+    return ctx.graph.constant(f"{node.out}.{name}", quantize(p, fmt, scale=scale))
 
 
 def largest_real(ctx: Lowering, name: str, node: FrontNode, layout: str) -> float:
@@ -86,7 +90,6 @@ def largest_real(ctx: Lowering, name: str, node: FrontNode, layout: str) -> floa
     return reach.magnitude * float(v.type.lsb)
 
 
-def guard_bits(largest: float, step: float) -> int:
-    """Most bits by which INT16 can refine `step` and still hold `largest`, at most 8."""
-    fits = np.floor(np.log2(INT16.max_int * step / largest)) if largest > 0 else 8
-    return int(np.clip(fits, -8, 8))
+def guard_bits(largest: float, step: float, fmt: IntFormat) -> int:
+    """Most bits by which `fmt` can refine `step` and still hold `largest`, at most 8; negative: it must coarsen."""
+    return min(8, int(np.floor(np.log2(fmt.max_int * step / largest)))) if largest > 0 else 8

@@ -86,7 +86,7 @@ class Requant:
         if ends.magnitude > self.contract.max_input:
             raise ValueError(
                 f"requant: input may reach {ends.lo}..{ends.hi}, {self.contract.name} with these shifts takes "
-                f"|x| <= {self.contract.max_input}"
+                f"|x| <= {self.contract.max_input}; use dyadic16 or narrower formats"
             )
         y = [self.contract.apply(np.full(self.contract.channels, e)) + self.zero_point for e in ends]
         return Interval(int(y[0].min()), int(y[1].max())).clip(self.limits)

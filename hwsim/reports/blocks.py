@@ -31,7 +31,8 @@ class BlockError:
         mean_error: mean of |y - y'|.
         max_error_lsb: the largest in steps of the result.
         flips: rows whose largest float64 element is not among the largest of the integers; softmax alone.
-        least_sum: smallest sum of a row; softmax alone.
+        ties: rows where it shares that place, though float64 prefers one; softmax alone.
+        least_sum, greatest_sum: of a row; softmax alone.
     """
 
     op: str
@@ -41,7 +42,9 @@ class BlockError:
     mean_error: float = 0.0
     max_error_lsb: float = 0.0
     flips: int | None = None
+    ties: int | None = None
     least_sum: float | None = None
+    greatest_sum: float | None = None
 
     def add(self, y: Reals, want: Reals, step: float) -> None:
         """Rows along the last axis."""
@@ -54,8 +57,11 @@ class BlockError:
         if self.op == "softmax":
             best = np.take_along_axis(y, want.argmax(-1)[:, None], -1)[:, 0]
             self.flips = (self.flips or 0) + int((best < y.max(-1)).sum())
-            sums = [float(y.sum(-1).min())] + ([] if self.least_sum is None else [self.least_sum])
-            self.least_sum = min(sums)
+            shared = (y == best[:, None]).sum(-1) > (want == want.max(-1, keepdims=True)).sum(-1)
+            self.ties = (self.ties or 0) + int((shared & (best == y.max(-1))).sum())
+            sums = y.sum(-1)
+            self.least_sum = min(float(sums.min()), np.inf if self.least_sum is None else self.least_sum)
+            self.greatest_sum = max(float(sums.max()), self.greatest_sum or 0.0)
 
 
 class BlockErrors:

@@ -165,21 +165,27 @@ def _bits_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for layer in (x for x in layers if x["op"] in ACCUMULATING):
         spare = layer["bits_declared"] - layer["bits_needed"]
         bars.append(_bar(layer, f"{w.bits(layer)} bits", [("a", layer["bits_needed"]), ("rest", spare)]))
-    legend = [("a", "proven from the weights"), ("rest", "spare")]
+    legend = [("a", "proven"), ("rest", "spare")]
     note = "Bits that an exact result can need for any input, partial sums included, of the bits it has."
-    return _chart("Accumulators", note, legend, bars)
+    return _chart("Accumulators", note, legend, bars, first=True)
 
 
 def _bar(layer: Mapping[str, Any], text: str, parts: list[tuple[str, float]]) -> dict[str, Any]:
     full = w.name(layer["value"], 60)
-    short = full if len(full) <= BAR_NAME else "\N{HORIZONTAL ELLIPSIS}" + full[1 - BAR_NAME :]
+    short = full if len(full) <= BAR_NAME else full[:8] + "\N{HORIZONTAL ELLIPSIS}" + full[9 - BAR_NAME :]
     return {"name": short, "full": full, "text": text, "parts": parts}
 
 
-def _chart(title: str, note: str, legend: Any, bars: list[dict[str, Any]], *, shortest: bool = False) -> dict[str, Any]:
-    """At most `BARS` bars, the longest (or shortest) ones, in the graph's order."""
+def _chart(
+    title: str, note: str, legend: Any, bars: list[dict[str, Any]], *, shortest: bool = False, first: bool = False
+) -> dict[str, Any]:
+    """At most `BARS` bars, the longest (or shortest; by their first part alone) ones, in the graph's order."""
     if len(bars) > BARS:
-        by_length = sorted(range(len(bars)), key=lambda i: sum(v for _, v in bars[i]["parts"]), reverse=not shortest)
+        by_length = sorted(
+            range(len(bars)),
+            key=lambda i: sum(v for _, v in bars[i]["parts"][: 1 if first else None]),
+            reverse=not shortest,
+        )
         note += f" The {BARS} {'smallest' if shortest else 'largest'} of {len(bars)}; all are in the table."
         bars = [bars[i] for i in sorted(by_length[:BARS])]
     return {"title": title, "note": note, "legend": legend, "bars": _scaled(bars)}

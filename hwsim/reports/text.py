@@ -12,7 +12,7 @@ LAYER_COLUMNS = (
     *("MACs", "constants", "SQNR dB"),
 )
 ABLATION_COLUMNS = ("widened layer", "INT16 %", "gain", "float %", "gain ")
-BLOCK_COLUMNS = ("against float64", "of", "rows", "mean error", "largest", "steps", "flips", "least sum")
+BLOCK_COLUMNS = ("against float64", "of", "rows", "mean error", "largest", "steps", "flips", "ties", "row sums")
 VERIFY_COLUMNS = ("engine", "build", "values", "codes", "differ", "tool")
 
 

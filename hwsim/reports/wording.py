@@ -140,7 +140,8 @@ def blocks(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             "largest": f"{r['max_error']:.2g}",
             "steps": f"{r['max_error_lsb']:.2f}",
             "flips": count(r["flips"]),
-            "least_sum": NONE if r["least_sum"] is None else f"{r['least_sum']:.3f}",
+            "ties": count(r["ties"]),
+            "sums": NONE if r["least_sum"] is None else f"{r['least_sum']:.3f} to {r['greatest_sum']:.3f}",
         }
         for r in rows
     ]

@@ -210,7 +210,7 @@ def test_a_torch_model(hwsim, module):
         ("absent_module:net", {}, "absent_module"),
         ("usernet:unsupported", {}, "bessel_j0"),
         ("usernet:net", {"input": np.zeros((0, 6), np.float32)}, "calibration set is empty"),
-        ("usernet:net", {"input": np.zeros((4, 6), np.uint8)}, "uint8"),
+        ("usernet:net", {"input": np.zeros((4, 6), np.uint8)}, "only an embedding takes integers"),
         ("usernet:net", {"input": np.full((4, 6), np.nan, np.float32)}, "NaN"),
         ("usernet:net", {"input": np.full((4, 6), 1e300)}, "NaN or Inf"),
         ("usernet:net", {"input": np.zeros((4, 7), np.float32)}, "7"),
@@ -289,3 +289,15 @@ def test_labels_and_overrides_that_fit_nothing_are_refused(tmp_path, capsys):
     assert main([*common, "--recipe", str(tmp_path / "r.toml")]) == 2
     assert "overrides ['nothere'] match no layer" in capsys.readouterr().err
     assert not (tmp_path / "b").exists()
+
+
+def test_a_language_model_is_built_from_integers(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch", reason="left out: torch models on the command line (hwsim[algos])")
+    (tmp_path / "reader.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def make():\n    return nn.Sequential(nn.Embedding(30, 8), nn.LayerNorm(8), nn.Flatten(), nn.Linear(40, 3))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    np.savez("ids.npz", input=np.random.default_rng(0).integers(0, 30, (12, 5)))
+    assert main(["build", "reader:make", "--calibrate", "ids.npz", "-o", "b", "--against", "numba,c", "--quiet"]) == 0
+    assert "same answer" in capsys.readouterr().out

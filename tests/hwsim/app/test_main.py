@@ -15,7 +15,7 @@ def test_version(hwsim):
     assert hwsim("--version") == (0, f"hwsim {package.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", [c.__name__.rpartition(".")[2] for c in COMMANDS])
+@pytest.mark.parametrize("command", [c.__name__.rpartition(".")[2].replace("_", "-") for c in COMMANDS])
 def test_help_of_every_command_has_examples(hwsim, command):
     status, out, _ = hwsim(command, "--help")
     assert status == 0

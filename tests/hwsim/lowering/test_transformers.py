@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from codegen import emit_c
-from hwsim import INT8, INT16, UINT4, UINT8, UINT16, Recipe
+from hwsim import INT8, INT16, UINT4, UINT8, UINT16, Graph, Recipe
+from hwsim.blocks import Attention
 from hwsim.contracts import OnnxFloat
-from hwsim.front import Mark
+from hwsim.front import FrontGraph, FrontNode, Mark
 from hwsim.front_ops import FRONT_OPS, UNARY
+from hwsim.quantization import quantize_model
+from hwsim.reports import compare
 from hwsim.simulation import simulate
 from tests.backends import check_engines
 from tests.compare import assert_refused, assert_same
@@ -229,3 +232,39 @@ def test_refusals() -> None:
     n = Net(4, 4)
     y = n.node("layer_norm", "x", "x", eps=1e-5)
     assert_refused(lambda: n.graph(y), "layer_norm", "computed", "must be a parameter")
+
+
+@pytest.mark.parametrize("residual", ["int16", "int24", "int32"])
+def test_wide_residual_streams_do_not_saturate(residual):
+    """Sums of streams wider than INT16 have a grid of their own width."""
+    front = encoder_net(3, width=16, heads=2, tokens=5)
+    x = samples(front, 3)
+    graph, twin = quantize_model(front, [x], Recipe(residual=residual))
+    assert all(f.sqnr_db is None or f.sqnr_db > 20 for f in compare(graph, x, twin).fidelity.values())
+    check_engines(graph, {name: v[:3] for name, v in x.items()}, against=("numba", "c"))
+
+
+def test_the_attention_block_is_what_the_lowering_builds():
+    """The block and the front graph's own transpose, matmul, softmax and matmul: the same codes."""
+    shape, rng = (4, 8), np.random.default_rng(0)
+    nodes = [
+        FrontNode("transpose", ("k",), "turned", {"perm": [0, 2, 1]}),
+        FrontNode("matmul", ("q", "turned"), "scores", {"gain": 8**-0.5}),
+        FrontNode("softmax", ("scores",), "p"),
+        FrontNode("matmul", ("p", "v"), "y", {"gain": 1.0}),
+    ]
+    front = FrontGraph("attention", dict.fromkeys("qkv", shape), {}, nodes, ["y"])
+    x = {name: rng.normal(size=(64, *shape)).astype(np.float32) for name in "qkv"}
+    lowered = quantize_model(front, [x], Recipe()).graph
+    g = Graph("block")
+    q, k, v = (g.input(i.name, i.type) for i in lowered.inputs)
+    g.output(Attention()(g, q, k, v, lowered.outputs[0].type.reshaped(()), name="y"))
+    assert_same(simulate(lowered, x)["y"], simulate(g, x)["y"])
+
+
+def test_refusals_name_the_node_and_its_line():
+    front = encoder_net(0)
+    assert_refused(
+        lambda: quantize_model(front, [samples(front)], Recipe(activations="uint8")),
+        "linear 'q' at encoder.py:3", "uint8", "signed format",
+    )  # fmt: skip

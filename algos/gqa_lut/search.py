@@ -1,0 +1,107 @@
+"""Our search: the fitness is the table itself, over all codes of all scales, with everything rounded.
+
+Alternates two exact steps, as Lloyd's quantizer does: for given lines the best breakpoints of every scale (dynamic
+programming over lines), for given breakpoints the best integer line of every segment. It starts from the optimum with
+the same real breakpoints at every scale and from the optima of single scales, then mutates and crosses the hall of
+fame: nudged lines, a segment moved elsewhere, the left half of one table with the right half of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwsim.rounding import Ints
+from hwsim.segments import moments, refine
+
+from .certificate import Points, Stored, common_optimum, fixed_of, optimum, stored_of
+from .task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """The knobs; calling it fits.
+
+    Args:
+        trials: tables tried after the seeds.
+        work: codes evaluated once at most; many codes (INT16) mean fewer trials.
+        fame: size of the hall of fame.
+        seed: of the random generator.
+    """
+
+    trials: int = 300
+    work: int = 1 << 20
+    fame: int = 12
+    seed: int = 0
+
+    def __call__(self, task: Task) -> dict[int, Stored]:
+        """The best table found, per scale."""
+        if len(task.scales) == 1 or not task.shared:
+            return {n: optimum(task.alone(n)).stored for n in task.scales}
+        tables = Tables(task)
+        rng = np.random.default_rng(self.seed)
+        hall: list[tuple[float, Ints, Ints, Ints]] = []
+        for lines in seeds(task):
+            self.enter(hall, tables.refined(*lines))
+        for _ in range(min(self.trials, self.work // tables.points.x.size)):
+            self.enter(hall, tables.refined(*offspring(hall, tables.fixed, task.reach, rng)))
+        _, slopes, intercepts, ends = hall[0]
+        return {n: stored_of(task, n, ends[g], slopes, intercepts) for g, n in enumerate(task.scales)}
+
+    def enter(self, hall: list[tuple[float, Ints, Ints, Ints]], table: tuple[float, Ints, Ints, Ints]) -> None:
+        """Keep the best tables, each error once, best first."""
+        if any(abs(table[0] - known[0]) <= 1e-12 * known[0] for known in hall):
+            return
+        hall.append(table)
+        hall.sort(key=lambda entry: entry[0])
+        del hall[self.fame :]
+
+
+class Tables:
+    """Makes tables out of lines."""
+
+    def __init__(self, task: Task) -> None:
+        self.points = Points(task)
+        self.sums = moments(self.points.w, self.points.x, self.points.y)
+        self.fixed, self.tails, self.reach = fixed_of(task), task.tails, task.reach
+
+    def refined(self, slopes: Ints, intercepts: Ints) -> tuple[float, Ints, Ints, Ints]:
+        """Error, slopes, intercepts and ends of the table that these lines lead to."""
+        slopes, intercepts, p = slopes.copy(), intercepts.copy(), self.points
+        for at, tail in zip((0, -1), self.tails, strict=True):
+            if tail is not None:
+                slopes[at], intercepts[at] = tail
+        error, ends = refine(p.x, p.y, self.sums, p.starts, p.weights, slopes, intercepts, self.fixed, self.reach)
+        return float(error), slopes, intercepts, ends
+
+
+def seeds(task: Task) -> list[tuple[Ints, Ints]]:
+    """Lines of the optimum with common breakpoints, then of the optimum of each scale."""
+    alone = [optimum(task.alone(n)).stored for n in task.scales]
+    return [common_optimum(task)[:2], *((np.array(s.slopes), np.array(s.intercepts)) for s in alone)]
+
+
+def offspring(
+    hall: list[tuple[float, Ints, Ints, Ints]], fixed: Ints, reach: int, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """New lines from the hall of fame."""
+    _, slopes, intercepts, _ = hall[int(rng.integers(len(hall)))]
+    lines = np.stack([slopes, intercepts])
+    first, last = int(fixed[0]), slopes.size - int(fixed[1])
+    kind = rng.random()
+    if kind < 0.3 and last - first > 1:
+        mother = hall[int(rng.integers(len(hall)))]
+        cut = int(rng.integers(first + 1, last))
+        lines[:, cut:] = np.stack(mother[1:3])[:, cut:]
+    elif kind < 0.6 and last - first > 1:
+        gone, split = rng.integers(first, last, 2)
+        kept = np.delete(lines, gone, axis=1)
+        at = min(int(split), kept.shape[1] - 1)
+        lines = np.insert(kept, max(at, first), kept[:, at], axis=1)
+    if kind >= 0.3 and last > first:
+        some = rng.integers(first, last, int(rng.integers(1, 4)))
+        spread = 2.0 ** rng.integers(0, 5)
+        lines[:, some] += np.rint(rng.normal(0, spread, (2, some.size))).astype(np.int64)
+    lines = np.clip(lines, -reach, reach - 1)
+    return lines[0].copy(), lines[1].copy()

@@ -1,0 +1,174 @@
+"""``hwsim fit-lut``: a piecewise-linear table for a function, and how far it is from the best possible one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..formats import IntFormat, format_named
+from ..reports.table_plot import Curve, check_matplotlib, plot_table
+from ..reports.text import text_table
+from .folder import check_file, place, write_folder
+from .progress import steps
+
+EXAMPLES = """examples:
+  hwsim fit-lut gelu
+  hwsim fit-lut gelu --entries 8 --scales 0..6 --seeds 5 --plot gelu.png --json gelu.json
+  hwsim fit-lut exp --per-scale                one table a scale: certified optimal
+  hwsim fit-lut gelu --method paper --seed 42  the published table
+  hwsim fit-lut reciprocal --input uint8 --scales 6 --entries 16
+
+The input's step is 2**-n, n being one of --scales; slopes and intercepts are shared by all scales, breakpoints are not.
+Errors are those of the table before its output is rounded, over all input codes inside --span; codes outside take
+the first or the last segment. The bound is the best table of each scale alone, by dynamic programming."""
+SCALE_COLUMNS = ("step", "codes", "mse", "largest error", "bound", "above bound")
+ENTRY_COLUMNS = ("segment", "slope", "intercept")
+MOST_SEEDS = 1000
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "fit-lut",
+        help="fit a piecewise-linear table, with its distance from the optimum",
+        description="Fit a piecewise-linear table to a nonlinear function, in the integers that hardware keeps.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("function", metavar="FUNCTION", help="such as gelu, hswish, exp, reciprocal, rsqrt, silu, tanh")
+    p.add_argument("--entries", type=int, default=8, metavar="N", help="segments (default: 8)")
+    p.add_argument("--scales", type=exponents, metavar="N..M", help="exponents n, such as 0..6 or 3,5")
+    p.add_argument("--method", default="ours", help="ours, paper, nn-lut, continuous, uniform (default: ours)")
+    p.add_argument("--seed", type=int, default=0, help="the first seed (default: 0)")
+    p.add_argument("--seeds", type=int, default=1, metavar="K", help="how many seeds; the best table is kept")
+    p.add_argument("--input", default="int8", metavar="FORMAT", help="format of input codes (default: int8)")
+    p.add_argument("--fraction", type=int, metavar="BITS", help="fractional bits of slopes and intercepts")
+    p.add_argument("--bits", type=int, metavar="BITS", help="width of slopes and intercepts")
+    p.add_argument("--span", type=float, nargs=2, metavar=("LOW", "HIGH"), help="interval that the error is taken over")
+    p.add_argument("--per-scale", action="store_true", help="slopes and intercepts of their own for each scale")
+    p.add_argument("--plot", type=place, metavar="FILE.PNG", help="draw function, table, error and breakpoints")
+    p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the table in the form GQA-LUT publishes")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    for path in (args.plot, args.json):
+        if path is not None:
+            check_file(path)
+    if args.plot is not None:
+        check_matplotlib()
+    if not 1 <= args.seeds <= MOST_SEEDS or args.seed < 0:
+        raise ValueError(f"fit-lut: --seeds {args.seeds} from --seed {args.seed}; take 1..{MOST_SEEDS} seeds from 0 on")
+    fits = fit_all(args)
+    best = min(fits, key=lambda f: f.mse)
+    if len(fits) > 1:
+        print(text_table(("seed", "mse"), [[str(f.seed), figure(f.mse)] for f in fits], right=("seed", "mse")), "\n")
+    print(f"{best}\n")
+    rows = [[f"2**-{r.scale}", str(r.codes), *map(figure, (r.mse, r.max_error, r.bound)), above(r)] for r in best.rows]
+    print(text_table(SCALE_COLUMNS, rows, right=SCALE_COLUMNS[1:]))
+    print(f"\n{verdict(best)}\n")
+    print(coefficients(best))
+    if args.plot is not None:
+        write_folder(args.plot.parent, {args.plot.name: plot_table(str(best), curves(best))})
+        print(f"\nplot: {args.plot}")
+    if args.json is not None:
+        write_json(args.json, best)
+        print(f"\ntable: {args.json}")
+    return 0
+
+
+def exponents(text: str) -> tuple[int, ...]:
+    """``0..6`` or ``3,5`` as numbers."""
+    if m := re.fullmatch(r"(\d{1,2})\.\.(\d{1,2})", text):
+        return tuple(range(int(m[1]), int(m[2]) + 1))
+    if re.fullmatch(r"\d{1,2}(,\d{1,2})*", text):
+        return tuple(int(part) for part in text.split(","))
+    raise argparse.ArgumentTypeError(f"{text!r} must be exponents such as 0..6 or 3,5")
+
+
+def fit_all(args: argparse.Namespace) -> list[Any]:
+    """One fit a seed."""
+    from algos import gqa_lut
+
+    fmt = format_named(args.input)
+    if not isinstance(fmt, IntFormat):
+        raise ValueError(f"fit-lut: --input {args.input}: inputs must be of an integer format")
+    settings = {"scales": args.scales, "fmt": fmt, "fraction": args.fraction, "bits": args.bits}
+    settings |= {"span": None if args.span is None else tuple(args.span), "shared": not args.per_scale}
+    fits = []
+    with steps(args.seeds, quiet=args.quiet) as step:
+        for seed in range(args.seed, args.seed + args.seeds):
+            step(f"{args.function}, seed {seed}")
+            fit = gqa_lut.fit(args.function, args.entries, method=args.method, seed=seed, **settings)
+            fits.append(fit)
+            _ = fit.rows  # the certificate is part of the work that the bar shows
+    return fits
+
+
+def verdict(fit: Any) -> str:
+    """What the certificate says, in one sentence."""
+    if fit.gap < 0:
+        return (
+            "below the bound: the outer segments are not the function's own, so codes outside the span may be far off"
+        )
+    if fit.gap == 0:
+        return "certified: no table in this format is better"
+    text = f"at most {1 + fit.gap:.3g} times the least possible error"
+    if fit.common is not None and fit.task.shared:
+        relation = "no worse than" if fit.mse <= fit.common * (1 + 1e-9) else f"{fit.mse / fit.common:.3g} times"
+        text += (
+            f"; {relation} the best table whose breakpoints are the same reals at every scale ({figure(fit.common)})"
+        )
+    return text
+
+
+def coefficients(fit: Any) -> str:
+    """Slopes, intercepts and the breakpoints of every scale as integers; a block a scale where nothing is shared."""
+    task, shared = fit.task, len({s[1:] for s in fit.stored.values()}) == 1
+    lines = [f"slopes and intercepts: {task.bits} bits, in units of 2**-{task.fraction}"]
+    for n, (breakpoints, slopes, intercepts) in fit.stored.items():
+        if n == task.scales[0] or not shared:
+            rows = [[str(i), str(k), str(b)] for i, (k, b) in enumerate(zip(slopes, intercepts, strict=True))]
+            lines.append(text_table(ENTRY_COLUMNS, rows, right=ENTRY_COLUMNS) + "\n")
+        lines.append(f"breakpoints at 2**-{n}: {' '.join(map(str, breakpoints))}")
+    return "\n".join(lines)
+
+
+def curves(fit: Any) -> list[Curve]:
+    """What the plot shows."""
+    found = []
+    for n in fit.task.scales:
+        x, wanted = fit.task.reals(n), fit.task.targets(n)
+        places = np.ldexp(np.array(fit.stored[n].breakpoints, np.float64), -n)
+        inside = places[(places >= x[0]) & (places <= x[-1])]
+        got = wanted + fit.task.errors(n, fit.table(n))
+        found.append(Curve(label=f"step 2**-{n}", x=x, wanted=wanted, got=got, breakpoints=inside))
+    return found
+
+
+def write_json(path: Path, fit: Any) -> None:
+    """The published form, and the certificate beside it."""
+    from algos.gqa_lut import to_json
+
+    text = json.dumps(to_json(fit), indent=1, allow_nan=False) + "\n"
+    write_folder(path.parent, {path.name: text.encode()})
+
+
+def figure(x: float) -> str:
+    """Three digits."""
+    return f"{x:.3g}"
+
+
+def above(row: Any) -> str:
+    """How far a scale is above its bound."""
+    from algos.gqa_lut.certificate import excess
+
+    share = excess(row.mse, row.bound)
+    return "optimal" if share == 0 else f"{100 * share:+.0f} %"

@@ -1,0 +1,175 @@
+"""Lines with integer coefficients through runs of points: the kernels that fit and certify piecewise-linear tables.
+
+A line is ``slope * x + intercept``, both integers; its error over points with weights w is ``sum(w * (line - y)**2)``.
+Points come sorted by x. Sums over a run are differences of `moments`, so any run costs the same.
+
+Why here: the fits are in `algos`, numba is in `hwsim` alone. `tests/algos/gqa_lut` compares each with brute force.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .formats import Reals
+from .jit import jit
+
+
+def moments(w: Reals, x: Reals, y: Reals) -> Reals:
+    """Sums of w, wx, wxx, wy, wxy, wyy over the first 0, 1, ... points, shape (6, points + 1)."""
+    rows = np.stack([w, w * x, w * x * x, w * y, w * x * y, w * y * y])
+    return np.concatenate([np.zeros((6, 1)), np.cumsum(rows, axis=1)], axis=1)
+
+
+@jit
+def line_error(s: Any, slope: Any, intercept: Any) -> Any:
+    """Error of one line over the points whose sums are `s`."""
+    e = s[5] - 2 * slope * s[4] - 2 * intercept * s[3]
+    e += slope * slope * s[2] + 2 * slope * intercept * s[1] + intercept * intercept * s[0]
+    return max(e, 0.0)
+
+
+@jit
+def best_line(s: Any, reach: Any) -> tuple[Any, Any, Any]:
+    """Least error and its line, for the points whose sums are `s`; slopes and intercepts in ``-reach..reach - 1``.
+
+    Why this is exact: for one slope the error is a parabola of the intercept, so the nearest integer to its middle is
+    best; without rounding the intercept it is a parabola of the slope, a bound that ends the walk away from its middle.
+    """
+    low, high = -reach, reach - 1
+    mx, my = s[1] / s[0], s[3] / s[0]
+    sxx, sxy = s[2] - mx * s[1], s[4] - mx * s[3]
+    floor = s[5] - my * s[3]
+    middle = 0.0
+    if sxx > 1e-9 * s[0]:
+        middle = sxy / sxx
+        floor -= middle * sxy
+    else:
+        sxx = 0.0
+    start = min(max(int(np.rint(middle)), low), high)
+    best, slope, intercept = np.inf, 0, 0
+    for direction in (1, -1):
+        k = start if direction == 1 else start - 1
+        while low <= k <= high and floor + sxx * (k - middle) ** 2 < best:
+            b = min(max(int(np.rint(my - k * mx)), low), high)
+            r = my - k * mx - b
+            e = max(floor, 0.0) + sxx * (k - middle) ** 2 + s[0] * r * r
+            if e < best:
+                best, slope, intercept = e, k, b
+            if best <= 0.0:
+                return best, slope, intercept
+            k += direction
+    return best, slope, intercept
+
+
+@jit
+def run_errors(sums: Any, reach: Any) -> tuple[Any, Any, Any]:
+    """`best_line` of every run of points i..j-1: errors, slopes and intercepts, each shape (points + 1, points + 1)."""
+    n = sums.shape[1]
+    errors = np.full((n, n), np.inf)
+    slopes, intercepts = np.zeros((n, n), np.int32), np.zeros((n, n), np.int32)
+    for i in range(n):
+        errors[i, i] = 0.0
+        for j in range(i + 1, n):
+            errors[i, j], slopes[i, j], intercepts[i, j] = best_line(sums[:, j] - sums[:, i], reach)
+    return errors, slopes, intercepts
+
+
+@jit
+def best_partition(first: Any, inner: Any, last: Any, entries: Any, skip: Any) -> tuple[Any, Any]:
+    """Dynamic programming: the least error of `entries` runs (empty ones count) that cover all points, and their ends.
+
+    Args:
+        first: errors of the first run, points 0..j-1, shape (points + 1,).
+        last: errors of the last run, points i.., shape (points + 1,).
+        inner: errors of the runs between, shape (points + 1, points + 1).
+        entries: how many runs.
+        skip: a run may begin one point late, that point free: a lower bound where a point stands for a block of codes.
+
+    Returns:
+        The error, and the end of each run, shape (entries,).
+    """
+    n = first.size
+    cost, origin = first.copy(), np.zeros((entries, n), np.int64)
+    for e in range(1, entries):
+        new = np.full(n, np.inf)
+        for i in range(n):
+            reached = min(cost[i], cost[i - 1]) if skip and i > 0 else cost[i]
+            for j in range(i, n) if e < entries - 1 else range(n - 1, n):
+                total = reached + (inner[i, j] if e < entries - 1 else last[i])
+                if total < new[j]:
+                    new[j], origin[e, j] = total, i
+        cost = new
+    ends = np.empty(entries, np.int64)
+    at = n - 1
+    for e in range(entries - 1, -1, -1):
+        ends[e] = at
+        at = origin[e, at]
+    return cost[n - 1], ends
+
+
+@jit
+def best_ends(x: Any, y: Any, slopes: Any, intercepts: Any, ends: Any) -> Any:
+    """Where each of the given lines, in their order, is best left for the next: `ends` is filled, the error returned.
+
+    A line's run is ``ends[e - 1]..ends[e] - 1``; runs may be empty. All points weigh 1.
+    """
+    n, lines = x.size, slopes.size
+    cost, origin = np.zeros(lines), np.zeros((n, lines), np.uint8)
+    for q in range(n):
+        least, at = np.inf, 0
+        for e in range(lines):
+            if cost[e] < least:
+                least, at = cost[e], e
+            r = slopes[e] * x[q] + intercepts[e] - y[q]
+            cost[e] = least + r * r
+            origin[q, e] = at
+    e = int(np.argmin(cost))
+    error = cost[e]
+    ends[e:] = n
+    for q in range(n - 1, -1, -1):
+        before = origin[q, e]
+        ends[before:e] = q
+        e = before
+    ends[:e] = 0
+    return error
+
+
+@jit
+def refine(
+    x: Any, y: Any, sums: Any, starts: Any, weights: Any, slopes: Any, intercepts: Any, fixed: Any, reach: Any
+) -> Any:
+    """Alternate best ends on every grid and best lines for those ends, in place, until nothing improves.
+
+    Args:
+        x: points of all grids, one grid after another.
+        y: what the lines shall give there.
+        sums: `moments` of them, weighted.
+        starts: where each grid begins and the last ends, shape (grids + 1,).
+        weights: of a point of each grid, shape (grids,).
+        slopes: of the lines, shape (entries,); changed.
+        intercepts: likewise.
+        fixed: how many lines at the left and at the right stay, shape (2,).
+        reach: see `best_line`.
+
+    Returns:
+        The error and the ends, shape (grids, entries), counted from the grid's start.
+    """
+    grids, lines = weights.size, slopes.size
+    ends = np.zeros((grids, lines), np.int64)
+    before = np.inf
+    while True:
+        error = 0.0
+        for g in range(grids):
+            part = slice(starts[g], starts[g + 1])
+            error += weights[g] * best_ends(x[part], y[part], slopes, intercepts, ends[g])
+        if not error < before * (1 - 1e-12):
+            return error, ends
+        before = error
+        for e in range(fixed[0], lines - fixed[1]):
+            s = np.zeros(6)
+            for g in range(grids):
+                s += sums[:, starts[g] + ends[g, e]] - sums[:, starts[g] + (ends[g, e - 1] if e > 0 else 0)]
+            if s[0] > 1e-12:
+                _, slopes[e], intercepts[e] = best_line(s, reach)
