@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..formats import UINT16, IntFormat, format_named
 from ..front import FrontGraph, Mark
-from ..observers import Range, activation_type
+from ..observers import Range, activation_type, pow2_up
 from ..qtensor import QType, Shape
 from ..recipe import Recipe
 
@@ -85,7 +85,7 @@ def probability_type(shape: Shape, r: Recipe, seen: Range | None, mark: Mark | N
     if mark:
         assert isinstance(mark.scale, float)  # activations are per tensor
         scale = min(mark.scale, 1 / keys)
-    t = activation_type(shape, fmt, (0.0, scale * fmt.max_int), symmetric=True, power_of_two=r.powers_of_two)
-    assert isinstance(t.scale, float)
-    too_coarse = r.powers_of_two and t.scale * keys > 1
-    return QType(shape, fmt, t.scale / 2 if too_coarse else scale if not r.powers_of_two else t.scale)
+    if r.powers_of_two:
+        scale = pow2_up(scale)
+        scale = scale / 2 if scale * keys > 1 else scale
+    return QType(shape, fmt, scale)
