@@ -153,8 +153,7 @@ class FrontModule(nn.Module):
 def quantized_values(front: FrontGraph, graph: Graph) -> dict[str, QType]:
     """Inputs that are no indices, and values of `front` whose codes a node of `graph` makes anew."""
     known = {*front.inputs, *(n.out for n in front.nodes)}
-    indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
-    made = {v.name: v.type for v in graph.inputs if v.name not in indices}
+    made = {v.name: v.type for v in graph.inputs if v.name not in front.indices()}
     for node in graph.nodes:
         if isinstance(node.op, Requant | Lut | Concat | Gather | Select) and node.outs[0].name in known:
             made[node.outs[0].name] = node.outs[0].type

@@ -100,7 +100,7 @@ def as_batch(front: FrontGraph, i: int, batch: Any) -> Batch:
         if len(names) != 1:
             raise ValueError(f"batch {i}: one {type(batch).__name__} for inputs {names}; give a tuple or a dict")
         batch = {names[0]: batch}
-    indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
+    indices = front.indices()
     what = f"batch {i}, input"
     return {
         n: as_indices(f"{what} {n!r}", x) if n in indices else as_reals(f"{what} {n!r}", x) for n, x in batch.items()

@@ -79,6 +79,10 @@ class FrontGraph:
         """Nodes that read `value`."""
         return [n for n in self.nodes if value in n.ins]
 
+    def indices(self) -> set[str]:
+        """Values that an embedding reads: integers where everything else is real."""
+        return {n.ins[0] for n in self.nodes if n.op == "embedding"}
+
     def evaluate(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
         """Every value in float32 for a batch of inputs; ValueError for wrong names, shapes, NaN or Inf."""
         if set(inputs) != set(self.inputs):

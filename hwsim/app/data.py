@@ -53,9 +53,8 @@ def load_reals(path: str) -> Arrays:
 
 def check_reals(path: str, arrays: Arrays, front: FrontGraph) -> None:
     """ValueError for integers that no embedding reads: 8-bit images are not what a model trained on [0, 1] sees."""
-    indices = {n.ins[0] for n in front.nodes if n.op == "embedding"}
     for name, x in arrays.items():
-        if x.dtype.kind != "f" and name not in indices:
+        if x.dtype.kind != "f" and name not in front.indices():
             raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; calibration needs reals, save it as float32")
 
 
