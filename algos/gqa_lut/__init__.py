@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from hwsim.formats import INT8, IntFormat, Reals
+from hwsim.tables import Stored
 
 from .baselines import Continuous, NnLut, Uniform
-from .certificate import Fit, Stored
+from .certificate import Fit
 from .functions import FUNCTIONS, Function
 from .published import disagreements, from_json, to_json
 from .search import Search

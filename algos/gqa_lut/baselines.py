@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.formats import Reals
+from hwsim.tables import Stored
 
-from .certificate import Stored
 from .chords import chords, outer_points, stored_at_all_scales
 from .task import Task
 

@@ -23,18 +23,11 @@ from hwsim.ops import Pwl
 from hwsim.qtensor import QType
 from hwsim.rounding import Ints
 from hwsim.segments import best_partition, line_error, moments, refine, run_errors
+from hwsim.tables import Stored, Table
 
 from .task import Task
 
 POINTS = 1024
-
-
-class Stored(NamedTuple):
-    """One scale of a table: breakpoints in codes, slopes and intercepts in units of ``2**-fraction``."""
-
-    breakpoints: tuple[int, ...]
-    slopes: tuple[int, ...]
-    intercepts: tuple[int, ...]
 
 
 class Optimum(NamedTuple):
@@ -72,10 +65,13 @@ class Fit:
     stored: Mapping[int, Stored]
 
     def table(self, n: int, out: QType | None = None) -> Pwl:
-        """The op for inputs at step ``2**-n``, exact or in type `out`; see `Task.pwl`."""
-        if n not in self.stored:
-            raise ValueError(f"fit: the table has no scale {n}; it has {', '.join(map(str, self.stored))}")
-        return self.task.pwl(n, *self.stored[n], out=out)
+        """The op for inputs at step ``2**-n``, exact or in type `out`; see `hwsim.tables.Table.at`."""
+        return self.made.at(n, out)
+
+    @cached_property
+    def made(self) -> Table:
+        """What hardware keeps."""
+        return self.task.made(self.stored)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -183,7 +179,9 @@ def _optimum(task: Task) -> Optimum:
     slopes, intercepts = lines_of(ends, costs[3:], task.tails)
     if edges.size > x.size:
         stored = stored_of(task, n, ends, slopes, intercepts)
-        mse = float(np.mean(task.errors(n, task.pwl(n, *stored)) ** 2))  # sums of squares lose digits, this does not
+        mse = float(
+            np.mean(task.errors(n, task.made({n: stored}).at(n)) ** 2)
+        )  # sums of squares lose digits, this does not
         return Optimum(stored, mse, mse)
     bound, _ = best_partition(*costs[:3], task.entries, True)
     grid, weights = np.array([0, x.size]), np.array([1 / x.size])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hwsim.formats import Reals
+from hwsim.tables import Stored
 
-from .certificate import Stored
 from .task import Task
 
 FAR = 1e4  # where an outer chord of a function with tails begins

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from deap import algorithms, base, tools
 
-from .certificate import Stored
+from hwsim.tables import Stored
+
 from .chords import chords, outer_points, stored_at_all_scales
 from .task import Task
 

@@ -1,7 +1,6 @@
 """Tables as JSON, in the form GQA-LUT's authors publish theirs; and where the two published readings of one disagree.
 
-``{"gelu": {"0": {"breakpoints": [...], "slopes": [...], "intercepts": [...]}, "1": ...}}``: one object a
-scale ``2**-n``, in reals. Files written here have a second key, ``certificate``, that other readers do not look at.
+The form is `hwsim.tables`'; files written here say in ``certificate`` how good the table is.
 """
 
 from __future__ import annotations
@@ -11,48 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.formats import INT8, IntFormat, Reals
+from hwsim.formats import IntFormat, Reals
 from hwsim.rounding import Ints
+from hwsim.tables import CERTIFICATE, Table
 
-from .certificate import Fit, Stored
+from .certificate import Fit
 from .functions import FUNCTIONS
 from .task import Task
-
-FIELDS = ("breakpoints", "slopes", "intercepts")
 
 
 def to_json(fit: Fit) -> dict[str, Any]:
     """The document of a table."""
-    one = fit.task.one
-    tables = {
-        str(n): {
-            "breakpoints": [p * 2.0**-n for p in stored.breakpoints],
-            "slopes": [k / one for k in stored.slopes],
-            "intercepts": [b / one for b in stored.intercepts],
-        }
-        for n, stored in fit.stored.items()
-    }
     rows = [{"scale": r.scale, "mse": r.mse, "max_error": r.max_error, "bound": r.bound} for r in fit.rows]
     t = fit.task
-    certificate = {
-        **{"method": fit.method, "seed": fit.seed, "format": t.fmt.name, "fraction": t.fraction, "bits": t.bits},
-        **{
-            "span": list(t.span),
-            "mse": fit.mse,
-            "max_error": fit.max_error,
-            "bound": fit.bound,
-            "common": fit.common,
-            "scales": rows,
-        },
+    document = fit.made.to_json()
+    document[CERTIFICATE] |= {
+        **{"method": fit.method, "seed": fit.seed, "span": list(t.span), "mse": fit.mse, "max_error": fit.max_error},
+        **{"bound": fit.bound, "common": fit.common, "scales": rows},
     }
-    return {t.function.name: tables, "certificate": certificate}
+    return document
 
 
 def from_json(
     document: Mapping[str, Any],
     *,
     fn: Callable[[Reals], Reals] | None = None,
-    fmt: IntFormat = INT8,
+    fmt: IntFormat | None = None,
     fraction: int | None = None,
     bits: int | None = None,
     span: tuple[float, float] | None = None,
@@ -62,47 +45,24 @@ def from_json(
     Args:
         document: the parsed JSON; its first key that is not ``certificate`` names the function.
         fn: the function, where its name is none of ours.
-        fmt: format of the input codes.
-        fraction: fractional bits of slopes and intercepts; by default the function's own, as the next two.
+        fmt: format of the input codes; by default what the document says, as the next two.
+        fraction: fractional bits of slopes and intercepts; where it does not say, the function's own, as bits.
         bits: their width.
         span: reals that the error is taken over.
 
     Raises:
         ValueError: not such a document, or numbers that the format does not hold.
     """
-    names = [key for key in document if key != "certificate"] if isinstance(document, Mapping) else []
-    if len(names) != 1 or not isinstance(document[names[0]], Mapping) or not document[names[0]]:
-        raise ValueError("table: must be one object {function: {scale: {breakpoints, slopes, intercepts}}}")
-    tables = document[names[0]]
-    if fn is None and names[0] not in FUNCTIONS:
-        raise ValueError(f"table: function {names[0]!r} is unknown; give fn and span")
-    scales = [int(n) if str(n).isdecimal() else -1 for n in tables]
-    entries = {len(t["slopes"]) if isinstance(t, Mapping) and "slopes" in t else 0 for t in tables.values()}
-    task = Task.of(fn or names[0], max(entries), scales=tuple(scales), fmt=fmt, fraction=fraction, bits=bits, span=span)
-    stored = {n: _stored(task, n, t) for n, t in zip(scales, tables.values(), strict=True)}
-    return Fit(task=task, method="imported", seed=None, stored=stored)
-
-
-def _stored(task: Task, n: int, table: Any) -> Stored:
-    columns = []
-    for name, unit in zip(FIELDS, (2.0**n, task.one, task.one), strict=True):
-        wanted = task.entries - (name == "breakpoints")
-        values = table.get(name) if isinstance(table, Mapping) else None
-        if not isinstance(values, list) or len(values) != wanted or not all(type(v) in (int, float) for v in values):
-            raise ValueError(f"table: scale {n} needs {wanted} {name}, all numbers")
-        units = np.asarray(values, np.float64) * unit
-        off = units != np.rint(units)
-        if name != "breakpoints":
-            off |= (units < -task.reach) | (units >= task.reach)
-        if not np.isfinite(units).all() or off.any():
-            bad = values[int(np.argmax(off))]
-            raise ValueError(
-                f"table: scale {n}, {name}: {bad} is no number of {task.bits} bits, {task.fraction} of them fractional"
-                if name != "breakpoints"
-                else f"table: scale {n}, breakpoints: {bad} is no multiple of 2**-{n}"
-            )
-        columns.append(tuple(units.astype(int).tolist()))
-    return Stored(*columns)
+    name = next((key for key in document if key != CERTIFICATE), "") if isinstance(document, Mapping) else ""
+    if name and fn is None and name not in FUNCTIONS:
+        raise ValueError(f"table: function {name!r} is unknown; give fn and span")
+    if (known := FUNCTIONS.get(name)) and CERTIFICATE not in document:
+        fraction, bits = known.fraction if fraction is None else fraction, known.bits if bits is None else bits
+    table = Table.from_json(document, fmt=fmt, fraction=fraction, bits=bits)
+    entries = len(next(iter(table.scales.values())).slopes)
+    settings = {"fmt": table.fmt, "fraction": table.fraction, "bits": table.bits, "span": span}
+    task = Task.of(fn or name, entries, scales=tuple(table.scales), **settings)
+    return Fit(task=task, method="imported", seed=None, stored=table.scales)
 
 
 def disagreements(fit: Fit) -> dict[int, Ints]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from hwsim.rounding import Ints
 from hwsim.segments import moments, refine
+from hwsim.tables import Stored
 
-from .certificate import Points, Stored, common_optimum, fixed_of, optimum, stored_of
+from .certificate import Points, common_optimum, fixed_of, optimum, stored_of
 from .task import Task
 
 

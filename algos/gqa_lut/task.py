@@ -1,21 +1,17 @@
-"""What a table is asked for, and what a table is: the one place that turns coefficients into `hwsim.ops.Pwl`.
-
-With input ``x = q * 2**-n`` and L fractional bits, ``(K * x + B) * 2**-L = (K * q + (B << n)) * 2**-(L + n)``: the
-same K and B serve every n, only breakpoints and one shift change.
-"""
+"""What a table is asked for: the function, its codes and targets, and the format of the coefficients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from hwsim.formats import INT8, INT32, Codes, IntFormat, Reals
+from hwsim.formats import INT8, Codes, IntFormat, Reals
 from hwsim.ops import Pwl
 from hwsim.qtensor import QType
-from hwsim.ranges import Interval
+from hwsim.tables import Stored, Table
 
 from .functions import Function, Line, function_named
 
@@ -131,46 +127,11 @@ class Task:
         """The task of one scale."""
         return replace(self, scales=(n,))
 
-    def pwl(
-        self,
-        n: int,
-        breakpoints: Sequence[int],
-        slopes: Sequence[int],
-        intercepts: Sequence[int],
-        out: QType | None = None,
-    ) -> Pwl:
-        """The table for step ``2**-n``.
-
-        Args:
-            n: exponent of the input's step.
-            breakpoints: input codes.
-            slopes: in units of ``2**-fraction``.
-            intercepts: likewise.
-            out: type of the result, its scale a power of two; without it INT32 at ``2**-(fraction + n)``: exact.
-        """
-        gain, shift, exact = 1, 0, out is None
-        if out is None:
-            out = QType((), INT32, 2.0 ** -(self.fraction + n))
-        elif not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and np.frexp(out.scale)[0] == 0.5):
-            raise ValueError(
-                f"fit: result type {out.fmt.name} at scale {out.scale} must be an integer at a power of two"
-            )
-        else:
-            shift = self.fraction + n + int(np.frexp(out.scale)[1]) - 1
-            gain, shift = 1 << max(-shift, 0), max(shift, 0)
-        table = Pwl(
-            breakpoints=tuple(int(p) for p in breakpoints),
-            slopes=tuple(int(k) * gain for k in slopes),
-            intercepts=tuple((int(b) << n) * gain for b in intercepts),
-            shift=shift,
-            fmt=out.fmt,
-            scale=out.scale,
-            zero_point=out.zero_point,
+    def made(self, stored: Mapping[int, Stored]) -> Table:
+        """What hardware keeps, of some scales."""
+        return Table(
+            function=self.function.name, fmt=self.fmt, fraction=self.fraction, bits=self.bits, scales=dict(stored)
         )
-        acc = table.accumulator(Interval(self.fmt.min_int, self.fmt.max_int))
-        if exact and not acc.inside(Interval(INT32.min_int, INT32.max_int)):
-            raise ValueError(f"fit: slope * q + intercept reaches {acc.lo}..{acc.hi}, over 32 bits; take fewer bits")
-        return table
 
     def errors(self, n: int, table: Pwl) -> Reals:
         """Table minus function, at each of `codes`."""

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algos.gqa_lut import FUNCTIONS, METHODS, Fit, Function, Task, fit
-from algos.gqa_lut.certificate import POINTS, Points, Stored, common_optimum, optimum
+from algos.gqa_lut.certificate import POINTS, Points, common_optimum, optimum
 from algos.gqa_lut.search import Tables
 from hwsim import INT4, INT16, IntFormat
 from hwsim.app.fit_lut import verdict
 from hwsim.segments import best_ends, best_line, moments, run_errors
+from hwsim.tables import Stored
 
 INT10, INT12 = IntFormat("int10", 10), IntFormat("int12", 12)
 
