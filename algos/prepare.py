@@ -100,7 +100,7 @@ def as_batch(front: FrontGraph, i: int, batch: Any) -> Batch:
         if len(names) != 1:
             raise ValueError(f"batch {i}: one {type(batch).__name__} for inputs {names}; give a tuple or a dict")
         batch = {names[0]: batch}
-    indices = front.indices()
+    indices = front.indices() | front.masks()
     what = f"batch {i}, input"
     return {
         n: as_indices(f"{what} {n!r}", x) if n in indices else as_reals(f"{what} {n!r}", x) for n, x in batch.items()
@@ -108,10 +108,10 @@ def as_batch(front: FrontGraph, i: int, batch: Any) -> Batch:
 
 
 def as_indices(what: str, x: Any) -> NDArray[np.float32]:
-    """An array or tensor of integers, which an embedding reads, as the reals that a front graph is made of."""
+    """Integers, which an embedding or a mask reads, as the reals that a front graph is made of."""
     x = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-    if x.dtype.kind not in "iu" and not (x.dtype.kind == "f" and (x == np.rint(x)).all()):
-        raise ValueError(f"{what}: dtype {x.dtype}; an embedding reads integers")
+    if x.dtype.kind not in "iub" and not (x.dtype.kind == "f" and (x == np.rint(x)).all()):
+        raise ValueError(f"{what}: dtype {x.dtype}; an embedding or a mask reads integers")
     return x.astype(np.float32)
 
 

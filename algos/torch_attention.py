@@ -1,13 +1,14 @@
 """Products of values, softmax, its masks and attention of torch in the front graph.
 
-A mask is a constant. ``scores + mask``, ``masked_fill`` and ``where`` with minus infinity, or a number as good as that,
-emit nothing: what they keep waits in `Export.masked` for the softmax that reads it.
+A mask is a constant, or made of inputs of 0 and 1 (`torch_masks`). ``scores + mask``, ``masked_fill`` and ``where``
+with minus infinity, or a number as good as that, emit nothing: what they keep waits in `Export.masked` for the softmax
+that reads it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .frameworks import torch
 from .torch_calls import (
@@ -19,20 +20,34 @@ from .torch_calls import (
     op_of,
     operands,
     rank_of,
+    result_of,
     settings,
     shape_of,
 )
 from .torch_constants import per_sample
+from .torch_masks import LEAST, keep_of
 from .torch_multihead import LENGTHS
 
 if TYPE_CHECKING:
     from .export import Export
 
 Tensor = torch.Tensor
-LEAST = -1e4
-"""Scores from here down have probability 0."""
-MASKS = f"{LENGTHS}; give a constant mask"
+MASKS = f"{LENGTHS}; give a constant mask, or one made of inputs of 0 and 1"
 ON_THE_WAY = ("add", "sub", "masked_fill", "where", "alias", "clone", "detach", "_to_copy")
+
+
+class Keep(NamedTuple):
+    """What a mask keeps: where `fixed`, without batch axis, and all `values` of 0 and 1 are true."""
+
+    fixed: Tensor
+    values: tuple[str, ...] = ()
+
+    def __and__(self, other: Keep) -> Keep:
+        """What both keep."""
+        return Keep(self.fixed & other.fixed, tuple(dict.fromkeys((*self.values, *other.values))))
+
+
+EVERYTHING = Keep(torch.ones((), dtype=torch.bool))
 
 
 def matmul(e: Export, node: Call) -> None:
@@ -80,22 +95,38 @@ def softmax(e: Export, node: Call) -> None:
     x = s["self"]
     axis = axis_of(x, s["dim"])
     inner_size(x, axis)
-    value, keep = e.masked[x] if x in e.masked else (e.value(x), None)
+    value, keep = e.masked[x] if x in e.masked else (e.value(x), EVERYTHING)
     shape, perm = e.sample_shape(node), list(range(rank_of(x)))
     if axis == rank_of(x) - 1:
         probabilities(e, node, value, keep, shape)
         return
     perm[axis], perm[-1] = perm[-1], perm[axis]
     turned = tuple(shape[p - 1] for p in perm[1:])
-    keep = None if keep is None else keep.broadcast_to(shape).transpose(axis - 1, -1)
+    if keep.values:
+        raise Refused(f"a mask made of inputs needs a softmax over the last axis, got axis {axis}; transpose before")
+    keep = Keep(keep.fixed.broadcast_to(shape).transpose(axis - 1, -1))
     y = e.emit(node, "transpose", value, perm=perm)
     e.emit(node, "transpose", probabilities(e, node, y, keep, turned), perm=perm)
 
 
-def probabilities(e: Export, node: Call, scores: str, keep: Tensor | None, shape: tuple[int, ...]) -> str:
+def log_softmax(e: Export, node: Call) -> None:
+    """Over the last axis."""
+    s = settings(node)
+    x = s["self"]
+    axis = axis_of(x, s["dim"])
+    if x in e.masked:
+        raise Refused("its scores are masked: log 0 has no code; use softmax")
+    if axis != rank_of(x) - 1 or axis == 0:
+        raise Refused(f"is over axis {axis} of {rank_of(x)}; transpose before, the last axis is supported")
+    e.sample_shape(node)
+    e.emit(node, "log_softmax", e.value(x))
+
+
+def probabilities(e: Export, node: Call, scores: str, mask: Keep, shape: tuple[int, ...]) -> str:
     """Emit softmax over the last axis of a value of this sample shape; equal masks are one parameter."""
-    if keep is None or keep.all():
-        return e.emit(node, "softmax", scores)
+    keep = mask.fixed
+    if keep.all():
+        return e.emit(node, "softmax", scores, *mask.values)
     rows = keep.broadcast_to(shape).any(-1)
     if not rows.all():
         row = tuple((~rows).nonzero()[0].tolist())
@@ -103,7 +134,7 @@ def probabilities(e: Export, node: Call, scores: str, keep: Tensor | None, shape
     key = bytes(str(tuple(keep.shape)), "ascii") + keep.cpu().numpy().tobytes()
     if key not in e.masks:
         e.masks[key] = e.constant(node, "mask", keep, of="softmax")
-    return e.emit(node, "softmax", scores, e.masks[key])
+    return e.emit(node, "softmax", scores, e.masks[key], *mask.values)
 
 
 def split(mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,9 +143,24 @@ def split(mask: Tensor) -> tuple[Tensor, Tensor]:
     return keep, torch.where(keep, mask, 0)
 
 
-def waiting(e: Export, node: Call, x: Call, keep: Tensor) -> None:
+def computed(e: Export, node: Call, mask: Call) -> Keep:
+    """What an additive or boolean mask made of inputs keeps of the scores `node`."""
+    if rank_of(mask) != rank_of(node):
+        shapes = " and ".join(f"({', '.join(shape_of(x))})" for x in (mask, node))
+        raise Refused(f"mask and scores have shapes {shapes}; unsqueeze the mask to as many axes")
+    if result_of(mask).dtype == torch.bool:
+        return Keep(EVERYTHING.fixed, (keep_of(e, node, mask, bool),))
+    return Keep(EVERYTHING.fixed, (keep_of(e, node, mask, lambda number: number > LEAST),))
+
+
+def is_least(e: Export, x: Any) -> bool:
+    """Whether `x` is made of inputs of 0 and 1, and as low as `LEAST` somewhere."""
+    return x in e.two and min(e.two[x].numbers) <= LEAST
+
+
+def waiting(e: Export, node: Call, x: Call, keep: Keep) -> None:
     """`x` with what is kept of it, until a softmax reads it."""
-    value, before = e.masked[x] if x in e.masked else (e.value(x), torch.ones((), dtype=torch.bool))
+    value, before = e.masked[x] if x in e.masked else (e.value(x), EVERYTHING)
     e.sample_shape(node)
     e.masked[node] = value, keep & before
 
@@ -133,19 +179,24 @@ def mask_added(e: Export, node: Call, x: Any, other: Any, sign: int = 1) -> bool
         x, other = other, x
     if x not in e.masked and other in e.masked and sign == 1:
         x, other = other, x
+    if is_least(e, x) and sign == 1:
+        x, other = other, x
+    if is_least(e, other) and sign == 1 and feeds_softmax(node):
+        waiting(e, node, x, computed(e, node, other))
+        return True
     if isinstance(other, Call) and e.is_constant(other) and x not in e.refused:
         mask = sign * per_sample(e, other, rank_of(node)).float()
         low = mask <= LEAST
         if x in e.masked or (low.any() and feeds_softmax(node)):
             keep, rest = split(mask)
-            waiting(e, node, x, keep)
+            waiting(e, node, x, Keep(keep))
             if rest.any():
                 plus(e, node, e.constant(node, "bias", rest, of="softmax"))
             return True
         if mask.isinf().any():
             raise Refused("adds infinity; a mask goes straight into a softmax")
     elif x in e.masked and sign == 1:
-        waiting(e, node, x, torch.ones((), dtype=torch.bool))
+        waiting(e, node, x, EVERYTHING)
         plus(e, node, e.operand(node, other))
         return True
     return False
@@ -174,14 +225,24 @@ def choose(e: Export, node: Call, condition: Call, yes: Any, no: Any) -> None:
     """Mask of the one that is a value, the other being minus infinity, or as good as that."""
     if not e.refused.isdisjoint(node.all_input_nodes):
         raise Refused
-    if not e.is_constant(condition):
+    if not e.is_constant(condition) and condition not in e.two:
         raise Refused(f"its condition depends on the model's inputs: {MASKS}")
-    keep, x, fill = per_sample(e, condition, rank_of(node)).bool(), yes, no
-    if e.is_constant(yes):
-        keep, x, fill = ~keep, no, yes
+    x, fill = (no, yes) if e.is_constant(yes) else (yes, no)
     number = fill
     if isinstance(fill, Call) and e.is_constant(fill):
         number = (e.numbers[fill] if fill in e.numbers else e.repeated[fill]).max()
+    if condition in e.two:
+        if number == 0 and not isinstance(number, Call):
+            e.emit(node, "masked", e.value(x), keep_of(e, node, condition, lambda n: bool(n) == (x is yes)))
+            return
+        keep = (
+            computed(e, node, condition)
+            if x is yes
+            else Keep(EVERYTHING.fixed, (keep_of(e, node, condition, lambda n: not n),))
+        )
+    else:
+        chosen = per_sample(e, condition, rank_of(node)).bool()
+        keep = Keep(chosen if x is yes else ~chosen)
     if isinstance(number, Call) or not number <= LEAST or not feeds_softmax(node):
         got = "two values" if isinstance(number, Call) else float(number)
         raise Refused(f"only minus infinity (-1e4 or less), right before a softmax, is supported; got {got}")
@@ -199,13 +260,15 @@ def attention(e: Export, node: Call) -> None:
     check_attention(s)
     rank, mask = rank_of(q), s["attn_mask"]
     shape = (*map(int, shape_of(q)[1:-1]), int(shape_of(k)[-2]))
-    keep, rest = causal(*shape[-2:]) if s["is_causal"] else None, None
-    if mask is not None:
+    keep, rest = Keep(causal(*shape[-2:])) if s["is_causal"] else EVERYTHING, None
+    if mask in e.two:
+        keep = computed(e, node, mask)
+    elif mask is not None:
         if not e.is_constant(mask):
             raise Refused(f"attn_mask depends on the model's inputs: {MASKS}")
-        keep = per_sample(e, mask, rank)
-        if keep.dtype != torch.bool:
-            keep, rest = split(keep)
+        given = per_sample(e, mask, rank)
+        fixed, rest = (given, None) if given.dtype == torch.bool else split(given)
+        keep = Keep(fixed)
     turned = e.emit(node, "transpose", names[1], perm=[*range(rank - 2), rank - 1, rank - 2])
     gain = 1 / math.sqrt(int(shape_of(q)[-1])) if s["scale"] is None else float(s["scale"])
     scores = e.emit(node, "matmul", names[0], turned, called="scores", gain=gain)

@@ -32,7 +32,7 @@ def fold(e: Export, node: Call) -> bool:
     tensors = [n for n in node.all_input_nodes if not is_bookkeeping(n)]
     sizes = len(tensors) < len(node.all_input_nodes)
     like = op_of(node) in LIKE
-    if not all(n in e.numbers or n in e.repeated or (like and n in e.env) for n in tensors):
+    if not all(n in e.numbers or n in e.repeated or (like and (n in e.env or n in e.two)) for n in tensors):
         return False
     shape = shape_of(node)
     if not sizes and e.repeated.keys().isdisjoint(tensors) and all(size.isdigit() for size in shape):

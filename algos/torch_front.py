@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -60,9 +61,18 @@ def matmul(attrs: dict[str, Any], a: Tensor, b: Tensor) -> Tensor:
     return attrs.get("gain", 1.0) * torch.matmul(a, b)
 
 
-def softmax(attrs: dict[str, Any], x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Over the last axis; what the mask leaves out gets 0."""
-    return torch.softmax(x if mask is None else x.masked_fill(mask == 0, -torch.inf), -1)
+def softmax(attrs: dict[str, Any], x: Tensor, *masks: Tensor) -> Tensor:
+    """Over the last axis; what a mask leaves out gets 0, even where nothing is left."""
+    gone = left_out(*masks)
+    if gone is None:
+        return torch.softmax(x, -1)
+    least = torch.finfo(x.dtype).min  # Why not minus infinity: an empty row would be NaN, its gradient too
+    return torch.softmax(x.masked_fill(gone, least), -1).masked_fill(gone, 0)
+
+
+def left_out(*masks: Tensor) -> Tensor | None:
+    """Where any mask is 0; None without masks."""
+    return functools.reduce(torch.logical_or, (mask == 0 for mask in masks)) if masks else None
 
 
 def layer_norm(attrs: dict[str, Any], x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
@@ -85,6 +95,7 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "linear": lambda attrs, *ins: F.linear(*ins),
     "matmul": matmul,
     "softmax": softmax,
+    "log_softmax": lambda attrs, x: torch.log_softmax(x, -1),
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
     **dict.fromkeys(("conv1d", "conv2d"), conv),
@@ -102,13 +113,18 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     **dict.fromkeys(("max_pool1d", "max_pool2d"), max_pool),
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), avg_pool),
     "mean": lambda attrs, x: x.mean(attrs["axes"], keepdim=True),
+    "sum": lambda attrs, x: x.sum(attrs["axes"], keepdim=True),
+    "div": lambda attrs, a, b: a / b.clamp(min=attrs.get("least", 0.0)),
+    "mask": lambda attrs, x: x.float(),
+    "not": lambda attrs, keep: 1 - keep,
+    "masked": lambda attrs, x, keep: x.masked_fill(keep == 0, 0.0),
     "concat": concat,
     "reshape": lambda attrs, x: x.reshape(x.shape[0], *attrs["shape"]),
     "transpose": lambda attrs, x: x.permute(attrs["perm"]),
     "slice": cut,
     "expand": lambda attrs, x: x.expand(x.shape[0], *attrs["shape"]),
     "embedding": lambda attrs, indices, table: F.embedding(indices.long(), table),
-    "identity": lambda attrs, x: x,
+    "identity": lambda attrs, x, gain=None: x if gain is None else x * gain,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .frameworks import torch
 from .torch_calls import (
     Call,
     Refused,
@@ -30,6 +31,9 @@ def same(e: Export, node: Call) -> None:
 def cast(e: Export, node: Call) -> None:
     """Between real dtypes: front graphs are float32 throughout."""
     x = operands(node)[0]
+    if x in e.counts and result_of(node).dtype != torch.bool:
+        same(e, node)
+        return
     if x not in e.refused and not (result_of(x).is_floating_point() and result_of(node).is_floating_point()):
         raise Refused(f"to {result_of(node).dtype}; only real numbers are supported, convert outside the model")
     same(e, node)

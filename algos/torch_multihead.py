@@ -66,7 +66,7 @@ class BatchFirst(nn.MultiheadAttention):
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Output and, if needed, weights. Why `is_causal` is not read: it only promises what `attn_mask` holds."""
-        if why := self.reason(query, key_padding_mask, attn_mask, is_causal):
+        if why := self.reason(query, attn_mask, is_causal):
             return torch.ops.hwsim.multihead_attention(query, key, self.embed_dim, why)
         biases: Any = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
         weights: Any = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
@@ -76,6 +76,9 @@ class BatchFirst(nn.MultiheadAttention):
         sizes = (self.num_heads, self.head_dim)
         q, k, v = (step(x, w, b).unflatten(-1, sizes).transpose(1, 2) for step, x, w, b in steps)
         mask = None if attn_mask is None else self.added(attn_mask, query)
+        if key_padding_mask is not None:
+            padding = self.added(key_padding_mask, query)[:, None, None, :]
+            mask = padding if mask is None else mask + padding
         y = F.scaled_dot_product_attention(q, k, v, mask)
         y = self.out_proj(y.transpose(1, 2).flatten(2))
         if not need_weights:
@@ -90,13 +93,13 @@ class BatchFirst(nn.MultiheadAttention):
             return mask
         return torch.zeros_like(mask, dtype=query.dtype).masked_fill(mask, -torch.inf)
 
-    def reason(self, query: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None, is_causal: bool) -> str:
+    def reason(self, query: Tensor, attn_mask: Tensor | None, is_causal: bool) -> str:
         """Why this call is refused; "" if it is not."""
         per_sample = attn_mask is not None and attn_mask.dim() != 2
         reasons = {
             "batch_first = False puts the sequence on axis 0; use batch_first=True": not self.batch_first,
-            f"key_padding_mask: {LENGTHS}; give a constant attn_mask": key_padding_mask is not None,
-            f"attn_mask differs from sample to sample: {LENGTHS}; give a constant one, (query, key)": per_sample,
+            f"attn_mask differs from sample to sample: {LENGTHS}; give a constant one, (query, key), and what pads as "
+            "key_padding_mask, an input of 0 and 1": per_sample,
             "is_causal alone; give attn_mask too": is_causal and attn_mask is None,
             "add_bias_kv is not supported; concatenate a token to key and value": self.bias_k is not None,
             "add_zero_attn is not supported; leave it out": self.add_zero_attn,

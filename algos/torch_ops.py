@@ -15,8 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .frameworks import torch
-from .torch_attention import MASKS, addmm, attention, mask_added, masked_fill, matmul, refused_attention, softmax, where
+from .torch_attention import (
+    MASKS,
+    addmm,
+    attention,
+    log_softmax,
+    mask_added,
+    masked_fill,
+    matmul,
+    refused_attention,
+    softmax,
+    where,
+)
 from .torch_calls import Call, Refused, result_of, settings, shape_of
+from .torch_division import NORMS, div, floored, vector_norm
+from .torch_masks import summed, times
 from .torch_movement import cast, concat, cut, expand, item, reshape, same, select, several, stack, transpose
 from .torch_windows import adaptive_avg_pool, avg_pool, conv, max_pool, mean
 
@@ -25,12 +38,10 @@ if TYPE_CHECKING:
 
 SUPPORTED = (
     "use linear, conv1d / conv2d, batch norm, relu, relu6, hardswish, hardsigmoid, sigmoid, tanh, silu, gelu, + - *, "
-    "@, softmax, scaled_dot_product_attention, nn.MultiheadAttention and encoder layers (batch_first), layer_norm, "
-    "rms_norm, cat, max and average pools, mean, flatten / reshape / transpose / slice / expand, embedding, dropout, "
-    "or keep it outside the model"
+    "@, softmax, log_softmax, scaled_dot_product_attention, nn.MultiheadAttention and encoder layers (batch_first), "
+    "layer_norm, rms_norm, cat, max and average pools, mean, sum, flatten / reshape / transpose / slice / expand, "
+    "embedding, dropout, or keep it outside the model"
 )
-
-NORMS = "For norms use nn.LayerNorm, nn.RMSNorm or nn.BatchNorm"
 
 
 def linear(e: Export, node: Call) -> None:
@@ -101,8 +112,13 @@ def clamp(e: Export, node: Call) -> None:
     """``min(max(x, 0), top)`` with top 6 or none."""
     s = settings(node)
     low, high = s.get("min_val", s.get("min")), s.get("max_val", s.get("max"))
+    if high is None and isinstance(low, int | float) and low > 0:
+        floored(e, node, node.args[0], float(low))
+        return
     if low != 0 or high not in (None, 6):
-        raise Refused(f"limits {low} and {high}; only 0 and 6 (relu6), or 0 alone (relu), are supported")
+        raise Refused(
+            f"limits {low} and {high}; only 0 and 6 (relu6), or 0 alone (relu; more in a divisor), are supported"
+        )
     unary("relu" if high is None else "relu6", e, node)
 
 
@@ -120,6 +136,9 @@ def both(op: str, e: Export, node: Call) -> None:
     a, b = node.args
     if node.kwargs.get("alpha", 1) != 1:
         raise Refused(f"alpha = {node.kwargs['alpha']}; scale the second tensor in the layer before it")
+    a, b = (b, a) if a in e.two else (a, b)
+    if op == "mul" and b in e.two and times(e, node, a, b):
+        return
     if op == "mul" or not mask_added(e, node, a, b):
         a, b = (b, a) if e.is_constant(a) else (a, b)
         e.emit(node, op, e.value(a), e.operand(node, b))
@@ -156,23 +175,14 @@ def negated(e: Export, node: Call, x: Call) -> str:
     return e.emit(node, "mul", e.value(x), e.constant(node, "minus_one", np.asarray(-1.0)))
 
 
-def div(e: Export, node: Call) -> None:
-    """``x / number`` as ``x * (1 / number)``."""
-    x, by = node.args
-    if isinstance(by, Call) and by not in e.numbers:
-        raise Refused(f"division by a computed value is not supported. {NORMS}")
-    number = np.asarray(e.stored(by).detach().cpu().double() if isinstance(by, Call) else by, np.float64)
-    if not number.all():
-        raise Refused("division by 0")
-    e.emit(node, "mul", e.value(x), e.constant(node, "reciprocal", 1 / number))
-
-
 def embedding(e: Export, node: Call) -> None:
     """Rows of a table by integer inputs."""
     s = settings(node)
     indices = s["indices"]
     if indices not in e.refused and result_of(indices).is_floating_point():
         raise Refused("its indices are reals; give integers")
+    if indices in e.two:
+        raise Refused(f"{indices.name!r} is a mask, of 0 and 1; an embedding reads integers that are no mask")
     e.emit(node, "embedding", e.value(indices, integers=True), e.param(node, "weight", s["weight"]))
 
 
@@ -186,6 +196,7 @@ OPS: dict[Any, Callable[[Export, Call], None]] = {
     **dict.fromkeys((aten.matmul.default, aten.bmm.default, aten.mm.default), matmul),
     aten.addmm.default: addmm,
     **dict.fromkeys((aten.softmax.int, aten._softmax.default), softmax),
+    **dict.fromkeys((aten.log_softmax.int, aten._log_softmax.default), log_softmax),
     **dict.fromkeys((aten.masked_fill.Scalar, aten.masked_fill.Tensor), masked_fill),
     **dict.fromkeys((aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf), where),
     aten.scaled_dot_product_attention.default: attention,
@@ -205,6 +216,8 @@ OPS: dict[Any, Callable[[Export, Call], None]] = {
     **dict.fromkeys((aten.avg_pool1d.default, aten.avg_pool2d.default), avg_pool),
     **dict.fromkeys((aten.adaptive_avg_pool1d.default, aten.adaptive_avg_pool2d.default), adaptive_avg_pool),
     aten.mean.dim: mean,
+    **dict.fromkeys((aten.sum.dim_IntList, aten.sum.default), summed),
+    aten.linalg_vector_norm.default: vector_norm,
     aten.cat.default: concat,
     aten.stack.default: stack,
     **dict.fromkeys((aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int), several),
@@ -231,7 +244,7 @@ HINTS = {
     "aten.einsum.default": "not supported; use @, transpose and *",
     "aten.baddbmm.default": "not supported; use @ and +",
     **dict.fromkeys((f"aten.{op}.input" for op in ("lstm", "gru", "rnn_tanh", "rnn_relu")), _RECURRENT),
-    **dict.fromkeys((f"aten.{op}.default" for op in ("rsqrt", "sqrt", "reciprocal", "linalg_vector_norm")), _NORM),
+    **dict.fromkeys((f"aten.{op}.default" for op in ("rsqrt", "sqrt", "reciprocal")), _NORM),
     **dict.fromkeys((f"aten.{op}.default" for op in ("group_norm", "instance_norm", "native_group_norm")), _NORM),
     **dict.fromkeys(("aten.var.correction", "aten.var_mean.correction", "aten.var.dim", "aten.var_mean.dim"), _NORM),
     **{f"aten.{op}.{kind}": _MASK for op in ("eq", "ne", "lt", "le", "gt", "ge") for kind in ("Scalar", "Tensor")},

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from .formats import Reals
 from .front import FrontGraph, evaluate_in_batches
+from .front_ops import UNARY
 from .lowering.fusing import layer_names
 from .lowering.roles import Roles, find_roles
 from .lowering.simplify import simplify
 from .observers import OBSERVERS, Range, minmax
 from .qtensor import QType
 from .recipe import Recipe
+
+POINTS, STILL = 4097, 2.0**-12  # of a function's range; its largest result
 
 
 def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], recipe: Recipe) -> dict[str, Range]:
@@ -37,10 +40,11 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     for name, x in seen.items():
         if not np.isfinite(x).all():
             raise ValueError(f"calibration: value {name!r} becomes NaN or Inf in float")
-    return {
+    ranges = {
         name: observe(name, x.astype(np.float64), recipe.at(*layer_names(front, name)), roles)
         for name, x in seen.items()
     }
+    return {name: moving(front, name, roles, *seen) for name, seen in ranges.items()}
 
 
 def observe(name: str, x: Reals, r: Recipe, roles: Roles) -> Range:
@@ -51,3 +55,24 @@ def observe(name: str, x: Reals, r: Recipe, roles: Roles) -> Range:
 
     observer = minmax if name in roles.wide else OBSERVERS[r.observer]
     return observer(x, type_of)
+
+
+def moving(front: FrontGraph, name: str, roles: Roles, lo: float, hi: float) -> Range:
+    """(lo, hi) without the ends where the functions that alone read a value, with wide results, stay as they are.
+
+    Why: a gelu is 0 far below 0; codes there would make the step of the table's input coarser for nothing.
+    """
+    readers = front.consumers(name)
+    functions = [n for n in readers if n.op in UNARY and n.out in roles.wide]
+    if not functions or len(functions) < len(readers) or name in front.outputs:
+        return lo, hi
+    x = np.linspace(lo, hi, POINTS)
+    first, last = POINTS - 1, 0
+    for n in functions:
+        y = UNARY[n.op](x, **n.attrs)
+        far = [np.abs(y - end) > STILL * np.abs(y).max() for end in (y[0], y[-1])]
+        if not far[0].any():
+            return lo, hi
+        first = min(first, max(int(far[0].argmax()) - 1, 0))
+        last = max(last, POINTS - 1 - max(int(far[1][::-1].argmax()) - 1, 0))
+    return float(x[first]), float(x[last])

@@ -83,6 +83,10 @@ class FrontGraph:
         """Values that an embedding reads: integers where everything else is real."""
         return {n.ins[0] for n in self.nodes if n.op == "embedding"}
 
+    def masks(self) -> set[str]:
+        """Inputs of 0 and 1 alone."""
+        return {n.ins[0] for n in self.nodes if n.op == "mask"} & set(self.inputs)
+
     def evaluate(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
         """Every value in float32 for a batch of inputs; ValueError for wrong names, shapes, NaN or Inf."""
         if set(inputs) != set(self.inputs):
@@ -101,12 +105,14 @@ class FrontGraph:
                 env[n.out] = evaluate_op(n.op, n.attrs, *ins)
             except (ValueError, IndexError) as e:
                 place = f" at {n.where}" if n.where else ""
-                raise ValueError(f"{n.op} {n.out!r}{place}: shapes {[i.shape for i in ins]} do not fit: {e}") from None
+                told = f"input {n.ins[0]!r}" if n.op == "mask" else f"shapes {[i.shape for i in ins]} do not fit"
+                raise ValueError(f"{n.op} {n.out!r}{place}: {told}: {e}") from None
         return env
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of one sample of every value."""
-        zeros = {name: np.zeros((1, *shape), np.float32) for name, shape in self.inputs.items()}
+        masks = self.masks()  # Why ones: the mean of what a mask keeps needs something
+        zeros = {k: np.full((1, *shape), k in masks, np.float32) for k, shape in self.inputs.items()}
         return {name: v.shape[1:] for name, v in self.evaluate(zeros).items()}
 
 

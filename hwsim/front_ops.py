@@ -8,21 +8,29 @@ threads, and calibration ranges decide the bytes of a ``.qg``.
     conv2d       x (n, c, h, w), weight (o, c / g, kh, kw), bias?  stride, dilation [2]; padding [[t, b], ..], groups
     conv1d       x (n, c, l), weight (o, c / g, k), bias?          stride, dilation [1]; padding [[l, r]]; groups
     batch_norm   x (n, c, ..), weight, bias, mean, variance                eps; folded before lowering
-    softmax      x, mask?   over the last axis; mask, a parameter that broadcasts against a sample: 0 leaves out
+    softmax      x, mask?, ..   over the last axis; what is 0 in one of the masks is left out, see below
+    log_softmax  x               over the last axis
     layer_norm   x, weight?, bias?   over the last axis                    eps
     rms_norm     x, weight?          over the last axis                    eps
     relu, relu6, hardswish, hardsigmoid, sigmoid, tanh, silu, gelu  x      gelu: approximate "none" | "tanh"
     add, mul     a, b (values or parameters, broadcasting)
     max_pool2d, avg_pool2d  x (n, c, h, w)                         kernel, stride [2]; padding [[t, b], ..]
     max_pool1d, avg_pool1d  x (n, c, l)                            kernel, stride [1]; padding [[l, r]]
-    mean         x                                                         axes (not 0), kept at size 1
+    mean, sum    x                                                         axes (not 0), kept at size 1
+    div          a, b       a / max(b, least), values; b never negative    least (0)
+    mask         x          an input of 0 and 1 alone, which it is; other numbers are refused
+    not          keep       1 - keep, of 0 and 1
+    masked       x, keep    x where keep is 1, else 0; keep, of 0 and 1, broadcasts
     concat       a, b, ..   a parameter has one axis less and stands for every sample    axis
     reshape      x                                                         shape, without the batch
     transpose    x                                                         perm, with 0 first
     slice        x                                                         axis, start, stop, step
     expand       x                                                         shape, without the batch
     embedding    indices (n, ..), table (entries, size)
-    identity     x          a place for another quantizer
+    identity     x, gain?   x * gain: a place for another quantizer; gain, a parameter, one a channel of the last axis
+
+Masks of a softmax are parameters that broadcast against a sample and keep something in every row, or values of 0 and 1
+that broadcast against x. A row in which the values leave nothing is all 0, where torch gives NaN.
 """
 
 from __future__ import annotations
@@ -130,14 +138,37 @@ def _matmul(attrs: Attrs, a: Floats, b: Floats) -> Reals:
     return attrs.get("gain", 1.0) * (a.astype(np.float64) @ b.astype(np.float64))
 
 
-def _softmax(attrs: Attrs, x: Floats, mask: Floats | None = None) -> Reals:
+def _softmax(attrs: Attrs, x: Floats, *masks: Floats) -> Reals:
+    z, keep = x.astype(np.float64), np.ones((), bool)
+    for mask in masks:
+        fixed = mask.ndim < x.ndim  # a parameter: it has no batch axis
+        if not np.isin(mask, (0, 1)).all() or (fixed and not mask.any(-1).all()):
+            raise ValueError("a mask holds 0 and 1, and a parameter keeps something in every row")
+        if np.broadcast_shapes(mask.shape, x.shape) != x.shape:
+            raise ValueError(f"a mask of shape {mask.shape} widens scores of shape {x.shape}")
+        keep = keep & (mask != 0)
+    top = np.where(keep, z, -np.inf).max(-1, keepdims=True)
+    e = np.where(keep, np.exp(np.where(keep, z - np.where(np.isfinite(top), top, 0), 0)), 0)
+    return np.asarray(e / np.maximum(e.sum(-1, keepdims=True), np.finfo(np.float64).tiny))
+
+
+def _mask(attrs: Attrs, x: Floats) -> Floats:
+    if (strange := x[~np.isin(x, (0, 1))]).size:
+        raise ValueError(f"holds {strange[0]:g} ({strange.size} such); a mask holds 0 and 1 alone")
+    return x
+
+
+def _div(attrs: Attrs, a: Floats, b: Floats) -> Reals:
+    if (b < 0).any():
+        raise ValueError(f"divides by {b.min():g}; a divisor must not be negative")
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN or Inf, which calibration refuses
+        return np.asarray(a.astype(np.float64) / np.maximum(b, attrs.get("least", 0.0), dtype=np.float64))
+
+
+def _log_softmax(attrs: Attrs, x: Floats) -> Reals:
     z = x.astype(np.float64)
-    if mask is not None:
-        if not (np.isin(mask, (0, 1)).all() and mask.any(-1).all() and mask.ndim < x.ndim):
-            raise ValueError("a mask holds 0 and 1, keeps something in every row, and has no batch axis")
-        z = np.where(mask == 0, -np.inf, z)
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return np.asarray(e / e.sum(-1, keepdims=True))
+    z -= z.max(-1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(-1, keepdims=True)))
 
 
 def _layer_norm(attrs: Attrs, x: Floats, weight: Floats | None = None, bias: Floats | None = None) -> Reals:
@@ -169,19 +200,23 @@ def _unary(fn: Callable[..., Reals]) -> Callable[..., Reals]:
 
 FRONT_OPS: dict[str, Callable[..., Any]] = {
     **{"linear": _linear, "conv2d": _conv, "conv1d": _conv, "batch_norm": _batch_norm},
-    **{"matmul": _matmul, "softmax": _softmax, "layer_norm": _layer_norm, "rms_norm": _rms_norm},
+    **{"matmul": _matmul, "softmax": _softmax, "log_softmax": _log_softmax},
+    **{"layer_norm": _layer_norm, "rms_norm": _rms_norm},
     **{name: _unary(fn) for name, fn in UNARY.items()},
     "add": lambda attrs, a, b: a.astype(np.float64) + b,
     "mul": lambda attrs, a, b: a.astype(np.float64) * b,
     **{"max_pool2d": _max_pool, "max_pool1d": _max_pool, "avg_pool2d": _avg_pool, "avg_pool1d": _avg_pool},
     "mean": lambda attrs, x: x.mean(axis=tuple(attrs["axes"]), keepdims=True, dtype=np.float64),
+    "sum": lambda attrs, x: x.sum(axis=tuple(attrs["axes"]), keepdims=True, dtype=np.float64),
+    **{"div": _div, "mask": _mask, "not": lambda attrs, keep: 1 - keep},
+    "masked": lambda attrs, x, keep: np.where(keep != 0, x, np.float32(0)),
     "concat": _concat,
     "reshape": lambda attrs, x: x.reshape(len(x), *attrs["shape"]),
     "transpose": lambda attrs, x: x.transpose(attrs["perm"]),
     "slice": _slice,
     "expand": lambda attrs, x: np.broadcast_to(x, (len(x), *attrs["shape"])),
     "embedding": lambda attrs, indices, table: table[indices.astype(np.int64)],
-    "identity": lambda attrs, x: x,
+    "identity": lambda attrs, x, gain=None: x if gain is None else x.astype(np.float64) * gain,
 }
 
 

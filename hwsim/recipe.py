@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from .contracts import contract_named
 from .formats import format_named
 from .observers import OBSERVERS
 from .rounding import check_rounding
+from .tables import Table, read_table
 
 BOOLEANS = ("per_channel", "symmetric", "power_of_two", "bias_correction")
 BLOCKS: dict[str, type[Any]] = {"softmax": Softmax, "layernorm": LayerNorm}
 EQUALIZE = ("none", "weights", "activations")
+WHOLE = {"equalize", "bias_correction", "tables"}
+TABLED = ("gelu", "gelu_tanh", "hswish", "hsigmoid", "sigmoid", "tanh", "silu", "exp", "log", "reciprocal", "rsqrt")
+"""Functions that models have: activations, and what softmax and norms are made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,8 @@ class Recipe:
         residual: format of a transformer's residual stream, what norms and softmax read: see `hwsim.lowering.roles`.
         softmax: widths inside softmax, see `hwsim.blocks.Softmax`; a table of them will do, ``[softmax]`` in TOML.
         layernorm: widths inside layer_norm and rms_norm, see `hwsim.blocks.LayerNorm`.
+        tables: fitted piecewise-linear tables by function, see `hwsim.tables`: what `TABLED` names may have one. In
+            TOML ``[tables]`` with a file a function, as ``hwsim fit-lut --json`` writes it.
         overrides: (glob over layer names, settings) pairs; later ones win.
     """
 
@@ -55,13 +62,15 @@ class Recipe:
     residual: str = "int16"
     softmax: Softmax = field(default_factory=Softmax)
     layernorm: LayerNorm = field(default_factory=LayerNorm)
+    tables: Mapping[str, Table] = field(default_factory=dict)
     overrides: tuple[tuple[str, dict[str, Any]], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError for names that nothing knows, in overrides too."""
         for key in BLOCKS:
             object.__setattr__(self, key, block_of(key, getattr(self, key)))
-        for key in (f.name for f in fields(self) if f.name != "overrides"):
+        object.__setattr__(self, "tables", tables_of(self.tables))
+        for key in (f.name for f in fields(self) if f.name not in ("tables", "overrides")):
             want = bool if key in BOOLEANS else BLOCKS.get(key, str)
             if not isinstance(getattr(self, key), want):
                 kind = f"table, [{key}] in TOML" if key in BLOCKS else want.__name__
@@ -81,7 +90,7 @@ class Recipe:
         if len({p for p, _ in self.overrides}) != len(self.overrides):
             raise ValueError(f"recipe: overrides name a layer twice: {[p for p, _ in self.overrides]}")
         for pattern, settings in self.overrides:
-            if whole := set(settings) & {"equalize", "bias_correction"}:
+            if whole := set(settings) & WHOLE:
                 raise ValueError(f"recipe: {sorted(whole)} of {pattern!r} is for the whole model, not for one layer")
             self._with(settings)
 
@@ -111,7 +120,8 @@ class Recipe:
             p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm) else v for k, v in s.items()}
             for p, s in self.overrides
         }
-        return {**asdict(self), "overrides": plain}
+        tables = {name: table.to_json() for name, table in self.tables.items()}
+        return {**asdict(replace(self, tables={})), "tables": tables, "overrides": plain}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
@@ -124,11 +134,28 @@ class Recipe:
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Recipe:
-        """A recipe from a TOML file."""
+        """A recipe from a TOML file; files of tables are looked for beside it."""
         try:
-            return cls.from_dict(tomllib.loads(Path(path).read_text()))
+            data = tomllib.loads(Path(path).read_text())
+            if isinstance(named := data.get("tables"), dict):
+                beside = Path(path).parent
+                data["tables"] = {k: read_table(beside / f) if isinstance(f, str) else f for k, f in named.items()}
+            return cls.from_dict(data)
         except (ValueError, TypeError) as e:
             raise ValueError(f"{path}: {e}") from None
+
+
+def tables_of(given: Any) -> dict[str, Table]:
+    """Tables by function, from tables or their JSON form."""
+    if not isinstance(given, Mapping):
+        raise ValueError(f"recipe: tables = {given!r} must be tables by function, [tables] in TOML")
+    tables = {k: t if isinstance(t, Table) else Table.from_json(t) for k, t in given.items()}
+    for name, table in tables.items():
+        if name not in TABLED:
+            raise ValueError(f"recipe: tables of {name!r} are not used: use {', '.join(TABLED)}")
+        if table.function != name:
+            raise ValueError(f"recipe: the table for {name!r} is one of {table.function!r}")
+    return tables
 
 
 def block_of(key: str, value: Any) -> Any:

@@ -1,7 +1,8 @@
 """Lines with integer coefficients through runs of points: the kernels that fit and certify piecewise-linear tables.
 
 A line is ``slope * x + intercept``, both integers; its error over points with weights w is ``sum(w * (line - y)**2)``.
-Points come sorted by x. Sums over a run are differences of `moments`, so any run costs the same.
+Points come sorted by x. Sums over a run are differences of `moments`, so any run costs the same. Some points may be
+pinned: a line that has such a point in its run must pass through it exactly.
 
 Why here: the fits are in `algos`, numba is in `hwsim` alone. `tests/algos/gqa_lut` compares each with brute force.
 """
@@ -64,15 +65,67 @@ def best_line(s: Any, reach: Any) -> tuple[Any, Any, Any]:
 
 
 @jit
-def run_errors(sums: Any, reach: Any) -> tuple[Any, Any, Any]:
-    """`best_line` of every run of points i..j-1: errors, slopes and intercepts, each shape (points + 1, points + 1)."""
+def line_through(s: Any, px: Any, py: Any, reach: Any) -> tuple[Any, Any, Any]:
+    """`best_line` of those through every point (px, py) exactly; the error is infinite where there is none.
+
+    Why this is exact: through one point the error is a parabola of the slope, so the first slope that passes on either
+    side of its middle is the best of that side.
+    """
+    low, high = -reach, reach - 1
+    x, y = px[0], py[0]
+    sxx = s[2] - 2 * x * s[1] + x * x * s[0]
+    sxy = s[4] - x * s[3] - y * s[1] + x * y * s[0]
+    floor = s[5] - 2 * y * s[3] + y * y * s[0]
+    middle = 0.0
+    if sxx > 1e-9 * s[0]:
+        middle = sxy / sxx
+        floor -= middle * sxy
+    else:
+        sxx = 0.0
+    start = min(max(int(np.rint(middle)), low), high)
+    best, slope, intercept = np.inf, 0, 0
+    for direction in (1, -1):
+        k = start if direction == 1 else start - 1
+        passes = False
+        while low <= k <= high and not passes:
+            b = y - k * x
+            passes = b == np.rint(b) and low <= b <= high
+            for p in range(1, px.size):
+                passes = passes and k * px[p] + b == py[p]
+            e = max(floor, 0.0) + sxx * (k - middle) ** 2
+            if passes and e < best:
+                best, slope, intercept = e, k, int(b)
+            k += direction
+    return best, slope, intercept
+
+
+@jit
+def run_errors(sums: Any, reach: Any, at: Any, px: Any, py: Any) -> tuple[Any, Any, Any]:
+    """The best line of every run of points i..j-1.
+
+    Args:
+        sums: `moments` of the points.
+        reach: see `best_line`.
+        at: which points are pinned, in order, shape (pins,).
+        px: their x, shape (pins,).
+        py: their y, likewise.
+
+    Returns:
+        Errors, slopes and intercepts, each shape (points + 1, points + 1).
+    """
     n = sums.shape[1]
     errors = np.full((n, n), np.inf)
     slopes, intercepts = np.zeros((n, n), np.int32), np.zeros((n, n), np.int32)
     for i in range(n):
         errors[i, i] = 0.0
+        first = np.searchsorted(at, i)
         for j in range(i + 1, n):
-            errors[i, j], slopes[i, j], intercepts[i, j] = best_line(sums[:, j] - sums[:, i], reach)
+            s = sums[:, j] - sums[:, i]
+            if first < at.size and at[first] < j:
+                inside = slice(first, np.searchsorted(at, j))
+                errors[i, j], slopes[i, j], intercepts[i, j] = line_through(s, px[inside], py[inside], reach)
+            else:
+                errors[i, j], slopes[i, j], intercepts[i, j] = best_line(s, reach)
     return errors, slopes, intercepts
 
 
@@ -110,20 +163,32 @@ def best_partition(first: Any, inner: Any, last: Any, entries: Any, skip: Any) -
 
 
 @jit
-def best_ends(x: Any, y: Any, slopes: Any, intercepts: Any, ends: Any) -> Any:
-    """Where each of the given lines, in their order, is best left for the next: `ends` is filled, the error returned.
+def line_costs(x: Any, y: Any, penalty: Any, slopes: Any, intercepts: Any) -> Any:
+    """Squared error of each line at each point, shape (points, lines); missing a point costs its `penalty` besides."""
+    costs = np.empty((x.size, slopes.size))
+    for q in range(x.size):
+        for e in range(slopes.size):
+            r = slopes[e] * x[q] + intercepts[e] - y[q]
+            costs[q, e] = r * r
+            if penalty[q] > 0.0 and r != 0.0:
+                costs[q, e] += penalty[q]
+    return costs
 
-    A line's run is ``ends[e - 1]..ends[e] - 1``; runs may be empty. All points weigh 1.
+
+@jit
+def best_ends(costs: Any, ends: Any) -> Any:
+    """Where each line, in their order, is best left for the next: `ends` is filled, the sum of the costs returned.
+
+    A line's run is ``ends[e - 1]..ends[e] - 1``; runs may be empty.
     """
-    n, lines = x.size, slopes.size
+    n, lines = costs.shape
     cost, origin = np.zeros(lines), np.zeros((n, lines), np.uint8)
     for q in range(n):
         least, at = np.inf, 0
         for e in range(lines):
             if cost[e] < least:
                 least, at = cost[e], e
-            r = slopes[e] * x[q] + intercepts[e] - y[q]
-            cost[e] = least + r * r
+            cost[e] = least + costs[q, e]
             origin[q, e] = at
     e = int(np.argmin(cost))
     error = cost[e]
@@ -138,13 +203,23 @@ def best_ends(x: Any, y: Any, slopes: Any, intercepts: Any, ends: Any) -> Any:
 
 @jit
 def refine(
-    x: Any, y: Any, sums: Any, starts: Any, weights: Any, slopes: Any, intercepts: Any, fixed: Any, reach: Any
+    x: Any,
+    y: Any,
+    penalty: Any,
+    sums: Any,
+    starts: Any,
+    weights: Any,
+    slopes: Any,
+    intercepts: Any,
+    fixed: Any,
+    reach: Any,
 ) -> Any:
     """Alternate best ends on every grid and best lines for those ends, in place, until nothing improves.
 
     Args:
         x: points of all grids, one grid after another.
         y: what the lines shall give there.
+        penalty: of a line that misses the point; > 0 where it is pinned, then more than any table's error.
         sums: `moments` of them, weighted.
         starts: where each grid begins and the last ends, shape (grids + 1,).
         weights: of a point of each grid, shape (grids,).
@@ -157,19 +232,28 @@ def refine(
         The error and the ends, shape (grids, entries), counted from the grid's start.
     """
     grids, lines = weights.size, slopes.size
-    ends = np.zeros((grids, lines), np.int64)
+    ends, pins = np.zeros((grids, lines), np.int64), np.flatnonzero(penalty)
     before = np.inf
     while True:
         error = 0.0
         for g in range(grids):
             part = slice(starts[g], starts[g + 1])
-            error += weights[g] * best_ends(x[part], y[part], slopes, intercepts, ends[g])
+            costs = line_costs(x[part], y[part], penalty[part], slopes, intercepts)
+            error += weights[g] * best_ends(costs, ends[g])
         if not error < before * (1 - 1e-12):
             return error, ends
         before = error
         for e in range(fixed[0], lines - fixed[1]):
-            s = np.zeros(6)
+            s, mine = np.zeros(6), np.zeros(pins.size, np.bool_)
             for g in range(grids):
-                s += sums[:, starts[g] + ends[g, e]] - sums[:, starts[g] + (ends[g, e - 1] if e > 0 else 0)]
-            if s[0] > 1e-12:
+                i, j = starts[g] + (ends[g, e - 1] if e > 0 else 0), starts[g] + ends[g, e]
+                s += sums[:, j] - sums[:, i]
+                mine |= (i <= pins) & (pins < j)
+            if s[0] <= 1e-12:
+                continue
+            if not mine.any():
                 _, slopes[e], intercepts[e] = best_line(s, reach)
+                continue
+            found, slope, intercept = line_through(s, x[pins[mine]], y[pins[mine]], reach)
+            if found < np.inf:
+                slopes[e], intercepts[e] = slope, intercept

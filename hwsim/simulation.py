@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import Codes
+from .formats import UINT1, Codes
 from .graph import Graph, Node, Value
 from .qtensor import check_codes, encode
 
@@ -23,7 +23,7 @@ def simulate(
     Args:
         graph: the integer graph.
         inputs: one array an input, first axis samples where the input is batched. Integer arrays are codes;
-            float arrays are reals and are quantized with the input's type (half to even).
+            float arrays are reals and are quantized with the input's type (half to even); a mask takes bools too.
         engine: ``numpy`` is the definition, ``numba`` the same bits faster.
         trace: keep every computed value, not the outputs alone.
 
@@ -78,7 +78,11 @@ def as_codes(value: Value, x: NDArray[Any]) -> Codes:
         if not np.isfinite(x).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
             raise ValueError(f"{what}: {x[at]} at index {at}; only finite numbers can be quantized")
+        if t.fmt == UINT1 and (strange := x[~np.isin(x, (0, t.scale))]).size:
+            raise ValueError(f"{what}: holds {strange[0]:g} ({strange.size} such); a mask holds 0 and 1 alone")
         return encode(x.astype(np.float64), t)
+    if x.dtype.kind == "b" and t.fmt == UINT1:
+        x = x.astype(t.fmt.dtype)
     if x.dtype.kind not in "iu":
         raise ValueError(f"{what}: dtype {x.dtype}; give codes as integers or reals as floats")
     check_codes(x, t.fmt, what)

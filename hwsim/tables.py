@@ -99,6 +99,11 @@ class Table:
             )
         return table
 
+    @property
+    def segments(self) -> int:
+        """Of each scale."""
+        return len(next(iter(self.scales.values())).slopes)
+
     def to_json(self) -> dict[str, Any]:
         """The published form, plain JSON data; inverse of `from_json`."""
         scales = {}

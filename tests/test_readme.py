@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from hwsim.app import main
 from hwsim.app.shipped import EXAMPLES
@@ -44,6 +45,43 @@ def test_the_figures_are_the_recorded_ones() -> None:
             title = f"{weights.upper()} weights, {activations.upper()} activations, LSQ"
             assert r["seeds"] == 3
             assert rows[title][column] == f"{percent(r['mean'])} ({percent(r['spread'])})"
+
+
+def recorded(name: str) -> Any:
+    """The only model in a record."""
+    (found,) = json.loads((ROOT / f"docs/evidence/{name}.json").read_text()).values()
+    return found
+
+
+def flat() -> str:
+    """The README in one line."""
+    return " ".join(README.split())
+
+
+def test_the_figures_about_fitted_tables_are_the_recorded_ones() -> None:
+    record, text = recorded("tables"), flat()
+    before, after = record["summary"]
+    assert [record["entries"], before["seeds"], before["trained"], after["trained"]] == [8, 3, False, True]
+    assert f"{percent(before['fitted'])} in place of {percent(before['whole'])}" in text
+    assert f"give {percent(before['same'])} % of the float answers" in text
+    assert f"{percent(after['fitted'])} in place of {percent(after['whole'])}" in text
+    assert max(before["worst"], after["worst"]) <= 0.003
+    shares = [max(c["ours"]) / c["published"] for c in recorded("lut")["cells"] if c["published"]]
+    assert len(shares) == 10
+    assert f"{100 * min(shares):.0f} to {100 * max(shares):.0f} % of theirs in ten of ten cells" in text
+
+
+def test_the_figures_about_minilm_are_the_recorded_ones() -> None:
+    record, text = recorded("minilm"), flat()
+    rows = {row["name"]: row for row in record["recipes"]}
+    whole, fitted = rows["docs/minilm.toml"], rows["tables of 8 segments"]
+    assert (record["sentences"], f"{record['sentences']} sentences" in text) == (500, True)
+    assert whole["mean"] >= 0.995
+    assert fitted["mean"] >= 0.99
+    assert f"{whole['mean']:.4f} (least {whole['least']:.3f})" in text
+    assert f"with tables of 8 segments {fitted['mean']:.4f}" in text
+    assert f"plain min-max {rows['plain min-max']['mean']:.4f}" in text
+    assert f"INT8 residual stream {rows['INT8 residual stream']['mean']:.2f}" in text
 
 
 def percent(share: float) -> str:

@@ -24,7 +24,7 @@ LAZY = {
     "hwsim/app": {"codegen", "algos", "tqdm", "onnx", "onnxruntime", "torch", "numba", "jinja2"},
     "codegen": {"onnx"},
     "codegen/runners": {"onnx", "onnxruntime", "ziglang"},
-    "algos": {"torch", "tqdm"},
+    "algos": {"torch", "tqdm", "tokenizers"},
 }
 SOURCES = [p for room in ("hwsim", "codegen", "algos") for p in sorted((ROOT / room).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -7,6 +7,8 @@ on one real axis the same program gives the best table whose breakpoints are the
 codes (inputs of more than 10 bits) runs are made of whole blocks of codes, and a block with a breakpoint is free: a
 lower bound again.
 Why `tails`: the error is taken inside the span, codes outside must still give the function, so the outer lines are its.
+Why pins: where a function says so (exp at 0) a run's line must pass through the point, so optima and bounds are those
+of the tables that are exact there; a table of another method, which need not be, may lie below.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ class Fit:
     stored: Mapping[int, Stored]
 
     def table(self, n: int, out: QType | None = None) -> Pwl:
-        """The op for inputs at step ``2**-n``, exact or in type `out`; see `hwsim.tables.Table.at`."""
-        return self.made.at(n, out)
+        """The op for inputs at step ``2**-n``, in type `out`, else the task's, else exact; see `Table.at`."""
+        return self.made.at(n, self.task.out if out is None else out)
 
     @cached_property
     def made(self) -> Table:
@@ -79,7 +81,7 @@ class Fit:
         rows = []
         for n in self.task.scales:
             e = self.task.errors(n, self.table(n))
-            bound = optimum(self.task.alone(n)).bound
+            bound = optimum(self.task.alone(n)).bound if self.task.out is None else self.task.floor(n)
             rows.append(
                 Row(scale=n, codes=e.size, mse=float(np.mean(e * e)), max_error=float(np.abs(e).max()), bound=bound)
             )
@@ -97,17 +99,38 @@ class Fit:
 
     @property
     def bound(self) -> float:
-        """No table in this format, with the function's own lines outside the span, has a smaller `mse`."""
+        """No table that keeps to the function outside the span and at its `exact` points has a smaller `mse`.
+
+        Where the result is rounded: none at all has. Why not the same bound: rounding may move a result towards the
+        function, so a rounded table can be better than the optimum of those that are not.
+        """
         return float(np.mean([r.bound for r in self.rows]))
+
+    @cached_property
+    def inexact(self) -> tuple[float, ...]:
+        """Reals among the function's `exact` ones that this table, not rounded, misses though its format has them."""
+        missed = set()
+        for n in self.task.scales:
+            off = self.task.pins(n) & (self.task.errors(n, self.made.at(n)) != 0)
+            missed |= set(self.task.reals(n)[off].tolist())
+        return tuple(sorted(missed))
 
     @property
     def common(self) -> float | None:
-        """The least `mse` of shared lines with the same real breakpoints at every scale; None past 1024 inputs."""
-        return common_optimum(self.task).mse
+        """The least `mse` of shared lines with the same real breakpoints at every scale.
+
+        None past 1024 inputs, and where the result is rounded.
+        """
+        return common_optimum(self.task).mse if self.task.out is None else None
+
+    @property
+    def unrounded(self) -> Fit:
+        """The same table judged before its result is rounded."""
+        return replace(self, task=replace(self.task, out=None))
 
     @property
     def gap(self) -> float:
-        """``mse / bound - 1``: 0 is certified optimal, < 0 happens with other outer lines alone."""
+        """``mse / bound - 1``: 0 is certified optimal; < 0 takes other outer lines, or `inexact` points."""
         return excess(self.mse, self.bound)
 
     def __str__(self) -> str:
@@ -142,11 +165,28 @@ class Points:
         self.starts = np.cumsum([0, *map(len, x)])
         self.weights = np.array([1 / (len(part) * len(x)) for part in x])
         self.w = np.repeat(self.weights, np.diff(self.starts))
+        self.pinned = np.concatenate([task.pins(n) for n in task.scales])
+        self.worst = 4 * float(np.sum(self.y**2) + self.y.size * task.reach**2)  # more than a useful table's error
+        self.penalty = np.where(self.pinned, self.worst, 0.0)
+        self.reach, self.fixed = task.reach, np.array([tail is not None for tail in task.tails], np.int64)
+
+    @cached_property
+    def sums(self) -> Reals:
+        """`moments` of the points in this order."""
+        return moments(self.w, self.x, self.y)
+
+    def refined(self, slopes: Ints, intercepts: Ints) -> tuple[float, Ints]:
+        """Better lines, in place; error and ends of their table. See `hwsim.segments.refine`."""
+        error, ends = refine(
+            self.x, self.y, self.penalty, self.sums, self.starts, self.weights, slopes, intercepts, self.fixed,
+            self.reach,
+        )  # fmt: skip
+        return float(error), ends
 
 
 def common_optimum(task: Task) -> Common:
     """Dynamic programming over the inputs of all scales on one axis."""
-    return _common_optimum(replace(task, shared=True))
+    return _common_optimum(replace(task, shared=True, out=None))
 
 
 @lru_cache(maxsize=256)
@@ -158,65 +198,95 @@ def _common_optimum(task: Task) -> Common:
     exact = edges.size <= POINTS + 1
     if not exact:
         edges = edges[np.linspace(0, edges.size - 1, POINTS + 1).astype(np.int64)]
-    costs = partition_costs(moments(points.w[order], x, points.y[order])[:, edges], task.tails, task.reach)
-    error, ends = best_partition(*costs[:3], task.entries, False)
-    return Common(*lines_of(ends, costs[3:], task.tails), max(error, 0.0) / task.one**2 if exact else None)
+    costs = Costs.of(task, points, order, edges)
+    error, ends = costs.best(task, skip=False)
+    return Common(*costs.lines(ends), max(error, 0.0) / task.one**2 if exact else None)
 
 
 def optimum(task: Task) -> Optimum:
     """The best table of a task of one scale."""
-    return _optimum(replace(task, shared=True))  # the same certificate either way
+    return _optimum(replace(task, shared=True, out=None))  # the same certificate either way
 
 
 @lru_cache(maxsize=256)
 def _optimum(task: Task) -> Optimum:
     (n,) = task.scales
-    x, y = task.reals(n), task.targets(n) * task.one
-    sums = moments(np.full(x.size, 1 / x.size), x, y)
-    edges = np.arange(x.size + 1) if x.size <= POINTS else np.linspace(0, x.size, POINTS + 1).astype(np.int64)
-    costs = partition_costs(sums[:, edges], task.tails, task.reach)
-    error, ends = best_partition(*costs[:3], task.entries, False)
-    slopes, intercepts = lines_of(ends, costs[3:], task.tails)
-    if edges.size > x.size:
+    points = Points(task)
+    size = points.x.size
+    edges = np.arange(size + 1) if size <= POINTS else np.linspace(0, size, POINTS + 1).astype(np.int64)
+    costs = Costs.of(task, points, np.arange(size), edges)
+    _, ends = costs.best(task, skip=False)
+    slopes, intercepts = costs.lines(ends)
+    if edges.size > size:
         stored = stored_of(task, n, ends, slopes, intercepts)
         mse = float(
             np.mean(task.errors(n, task.made({n: stored}).at(n)) ** 2)
         )  # sums of squares lose digits, this does not
         return Optimum(stored, mse, mse)
-    bound, _ = best_partition(*costs[:3], task.entries, True)
-    grid, weights = np.array([0, x.size]), np.array([1 / x.size])
-    error, fine = refine(x, y, sums, grid, weights, slopes, intercepts, fixed_of(task), task.reach)
+    bound, _ = costs.best(task, skip=True)
+    error, fine = points.refined(slopes, intercepts)
     return Optimum(stored_of(task, n, fine[0], slopes, intercepts), error / task.one**2, bound / task.one**2)
 
 
-def partition_costs(sums: Reals, tails: Any, reach: int) -> tuple[Any, ...]:
-    """What `best_partition` needs, then slopes and intercepts of every run; a tail is the only line at its end."""
-    inner, slopes, intercepts = run_errors(np.ascontiguousarray(sums), reach)
-    first, last = inner[0].copy(), inner[:, -1].copy()
-    for j in range(first.size):
-        if tails[0] is not None:
-            first[j] = line_error(sums[:, j], *tails[0])
-        if tails[1] is not None:
-            last[j] = line_error(sums[:, -1] - sums[:, j], *tails[1])
-    return first, inner, last, slopes, intercepts
+def forget() -> None:
+    """Drop the optima that are kept, to take the time of a fit."""
+    _optimum.cache_clear()
+    _common_optimum.cache_clear()
 
 
-def lines_of(ends: Ints, lines: tuple[Any, Any], tails: Any) -> tuple[Ints, Ints]:
-    """Slope and intercept of each run; an empty run repeats its neighbour, so that codes outside find a line."""
-    starts = np.concatenate([[0], ends[:-1]])
-    chosen = np.array([[line[i, j] for i, j in zip(starts, ends, strict=True)] for line in lines], np.int64)
-    filled = np.flatnonzero(starts < ends)
-    source = filled[np.clip(np.searchsorted(filled, np.arange(ends.size)), 0, filled.size - 1)]
-    chosen = chosen[:, source]
-    for at, tail in zip((0, -1), tails, strict=True):
-        if tail is not None:
-            chosen[:, at] = tail
-    return chosen[0].copy(), chosen[1].copy()
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """The best line of every run of blocks of points; a tail is the only line at its end.
 
+    Args:
+        errors: of the first, of an inner and of the last run, as `best_partition` takes them.
+        slopes, intercepts: of the best line of each run.
+        tails: see `Task.tails`.
+    """
 
-def fixed_of(task: Task) -> Ints:
-    """How many lines at the left and at the right are the function's own."""
-    return np.array([tail is not None for tail in task.tails], np.int64)
+    errors: tuple[Reals, Reals, Reals]
+    slopes: Ints
+    intercepts: Ints
+    tails: tuple[Any, Any]
+
+    @classmethod
+    def of(cls, task: Task, points: Points, order: Ints, edges: Ints) -> Costs:
+        """Of blocks that begin at `edges` of the points taken in `order`."""
+        x, y, pinned = points.x[order], points.y[order], points.pinned[order]
+        sums = np.ascontiguousarray(moments(points.w[order], x, y)[:, edges])
+        at = np.searchsorted(edges, np.flatnonzero(pinned), side="right") - 1
+        inner, slopes, intercepts = run_errors(sums, task.reach, at, x[pinned], y[pinned])
+        first, last = inner[0].copy(), inner[:, -1].copy()
+        for j in range(first.size):
+            for errors, tail, some in ((first, task.tails[0], at < j), (last, task.tails[1], at >= j)):
+                if tail is not None:
+                    s = sums[:, j] if errors is first else sums[:, -1] - sums[:, j]
+                    passes = (tail[0] * x[pinned] + tail[1] == y[pinned])[some].all()
+                    errors[j] = line_error(s, *tail) if passes else np.inf
+        return cls(errors=(first, inner, last), slopes=slopes, intercepts=intercepts, tails=task.tails)
+
+    def best(self, task: Task, *, skip: bool) -> tuple[float, Ints]:
+        """Error and ends of the best partition; ValueError where no table is exact where it must be."""
+        error, ends = best_partition(*self.errors, task.entries, skip)
+        if not np.isfinite(error):
+            f = task.function
+            raise ValueError(
+                f"fit: no {task.entries} lines of {task.bits} bits give {f.name} exactly at all of {f.exact}"
+            )
+        return error, ends
+
+    def lines(self, ends: Ints) -> tuple[Ints, Ints]:
+        """Slope and intercept of each run; an empty run repeats its neighbour, so that codes outside find a line."""
+        starts = np.concatenate([[0], ends[:-1]])
+        pairs = list(zip(starts, ends, strict=True))
+        chosen = np.array([[line[i, j] for i, j in pairs] for line in (self.slopes, self.intercepts)], np.int64)
+        filled = np.flatnonzero(starts < ends)
+        source = filled[np.clip(np.searchsorted(filled, np.arange(ends.size)), 0, filled.size - 1)]
+        chosen = chosen[:, source]
+        for at, tail in zip((0, -1), self.tails, strict=True):
+            if tail is not None:
+                chosen[:, at] = tail
+        return chosen[0].copy(), chosen[1].copy()
 
 
 def stored_of(task: Task, n: int, ends: Ints, slopes: Ints, intercepts: Ints) -> Stored:

@@ -27,6 +27,7 @@ class Function:
         fn: reals to reals, an array at a time.
         span: interval that the error is taken over; codes outside take the first or the last segment.
         tails: (slope, intercept) of the function's line left and right of `span`, None where it has none.
+        exact: reals at which a table must give the function exactly, where its format can.
         scales: inputs are ``q * 2**-n`` for each of these n.
         fraction, bits: fractional bits and width of slopes and intercepts that hold this function's.
     """
@@ -35,6 +36,7 @@ class Function:
     fn: Callable[[Reals], Reals]
     span: tuple[float, float]
     tails: tuple[Line | None, Line | None] = (None, None)
+    exact: tuple[float, ...] = ()
     scales: tuple[int, ...] = POWERS
     fraction: int = 6
     bits: int = 8
@@ -80,7 +82,7 @@ FUNCTIONS: dict[str, Function] = {
         Function(name="hsigmoid", fn=front_ops.UNARY["hardsigmoid"], span=(-4, 4), tails=(ZERO, ONE)),
         Function(name="tanh", fn=np.tanh, span=(-4, 4), tails=((0, -1), ONE)),
         Function(name="erf", fn=erf, span=(-4, 4), tails=((0, -1), ONE)),
-        Function(name="exp", fn=np.exp, span=(-8, 0), tails=(ZERO, None)),
+        Function(name="exp", fn=np.exp, span=(-8, 0), tails=(ZERO, None), exact=(0.0,)),  # softmax sums >= 1
         Function(name="reciprocal", fn=np.reciprocal, span=(0.5, 4), **NORMALIZED),
         Function(name="rsqrt", fn=rsqrt, span=(0.25, 4), **NORMALIZED),
         Function(name="log", fn=np.log, span=(0.5, 4), **NORMALIZED),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from .task import Task
 
 STEP = 0.01
 FINEST = 6  # bits of the finest rounding mutation
+GLOBAL = threading.Lock()  # of Python's global generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +144,11 @@ class Fitness:
 
 @contextlib.contextmanager
 def python_random(seed: int) -> Iterator[None]:
-    """Python's global generator from `seed`; its own state comes back."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
+    """Python's global generator from `seed`; its own state comes back. One thread at a time has it."""
+    with GLOBAL:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)

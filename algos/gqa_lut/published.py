@@ -28,6 +28,9 @@ def to_json(fit: Fit) -> dict[str, Any]:
         **{"method": fit.method, "seed": fit.seed, "span": list(t.span), "mse": fit.mse, "max_error": fit.max_error},
         **{"bound": fit.bound, "common": fit.common, "scales": rows},
     }
+    if t.out is not None:
+        out = {"format": t.out.fmt.name, "scale": t.out.scale, "zero_point": t.out.zero_point}
+        document[CERTIFICATE] |= {"output": out}
     return document
 
 

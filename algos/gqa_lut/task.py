@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.formats import INT8, Codes, IntFormat, Reals
 from hwsim.ops import Pwl
-from hwsim.qtensor import QType
+from hwsim.qtensor import QType, quantize
 from hwsim.tables import Stored, Table
 
 from .functions import Function, Line, function_named
@@ -28,6 +29,7 @@ class Task:
         fraction, bits: fractional bits and width of slopes and intercepts.
         span: reals that the error is taken over.
         shared: one set of slopes and intercepts for all scales (as published), or one a scale.
+        out: type of the result, its scale a power of two, where rounding to it counts as error; None: not rounded.
     """
 
     function: Function
@@ -38,6 +40,7 @@ class Task:
     bits: int
     span: tuple[float, float]
     shared: bool = True
+    out: QType | None = None
 
     @classmethod
     def of(cls, fn: str | Function | Callable[[Reals], Reals], entries: int = 8, **settings: object) -> Task:
@@ -69,8 +72,10 @@ class Task:
             raise ValueError(f"fit: input format {self.fmt.name} must be an integer format of at most 16 bits")
         if not (np.isfinite(self.span).all() and self.span[0] < self.span[1]):
             raise ValueError(f"fit: span {self.span} must be two finite numbers in order")
+        flat = self.made({n: Stored((), (0,), (0,)) for n in self.scales})
         for n in self.scales:
             self._check_targets(n)
+            flat.at(n, self.out)  # refuses results that no table has
 
     def _check_targets(self, n: int) -> None:
         codes = self.codes(n)
@@ -94,6 +99,16 @@ class Task:
         """The function of them."""
         with np.errstate(all="ignore"):
             return np.asarray(self.function.fn(self.reals(n)), np.float64)
+
+    def pins(self, n: int) -> NDArray[np.bool_]:
+        """Which of `codes` the table must be exact at: the function says so, and a line of this format passes there."""
+        x, y = self.reals(n), self.targets(n) * self.one
+        slopes = np.arange(-self.reach, self.reach)
+        pinned = np.isin(x, self.function.exact)
+        for q in np.flatnonzero(pinned):
+            b = y[q] - slopes * x[q]
+            pinned[q] = ((b == np.rint(b)) & (b >= -self.reach) & (b < self.reach)).any()
+        return pinned
 
     @property
     def reach(self) -> int:
@@ -133,8 +148,19 @@ class Task:
             function=self.function.name, fmt=self.fmt, fraction=self.fraction, bits=self.bits, scales=dict(stored)
         )
 
-    def errors(self, n: int, table: Pwl) -> Reals:
-        """Table minus function, at each of `codes`."""
+    def values(self, n: int, table: Pwl) -> Reals:
+        """What a table gives, at each of `codes`."""
         source = QType((), self.fmt, 2.0**-n)
         y = table.run((source,), self.codes(n).astype(self.fmt.dtype)).astype(np.float64)
-        return (y - table.zero_point) * table.scale - self.targets(n)
+        return (y - table.zero_point) * table.scale
+
+    def errors(self, n: int, table: Pwl) -> Reals:
+        """Table minus function, at each of `codes`."""
+        return self.values(n, table) - self.targets(n)
+
+    def floor(self, n: int) -> float:
+        """The least mean square error of any codes of `out`: those nearest to the function."""
+        assert self.out is not None
+        y, out = self.targets(n), self.out
+        nearest = quantize(y, out.fmt, scale=out.scale, zero_point=out.zero_point).dequantize()
+        return float(np.mean((nearest.astype(np.float64) - y) ** 2))

@@ -41,8 +41,8 @@ def load_reals(path: str) -> Arrays:
     """Samples to calibrate on: floats (or integers, see `check_reals`), at least one each, all equally many."""
     arrays = load_npz(path)
     for name, x in arrays.items():
-        if x.dtype.kind not in "fiu":
-            raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; give reals, or integers for an embedding")
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; give reals, or integers for an embedding or a mask")
         if x.ndim == 0 or not len(x):
             raise ValueError(f"{path}: {name[:60]!r} has shape {x.shape}; the calibration set is empty")
     if len({len(x) for x in arrays.values()}) > 1:
@@ -52,9 +52,9 @@ def load_reals(path: str) -> Arrays:
 
 
 def check_reals(path: str, arrays: Arrays, front: FrontGraph) -> None:
-    """ValueError for integers that no embedding reads: 8-bit images are not what a model trained on [0, 1] sees."""
+    """ValueError for integers that are neither indices nor masks: 8-bit images are not what a model on [0, 1] sees."""
     for name, x in arrays.items():
-        if x.dtype.kind != "f" and name not in front.indices():
+        if x.dtype.kind != "f" and name not in front.indices() | front.masks():
             raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; calibration needs reals, save it as float32")
 
 

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..formats import IntFormat, format_named
+from ..qtensor import QType
 from ..reports.table_plot import Curve, check_matplotlib, plot_table
 from ..reports.text import text_table
 from .folder import check_file, place, write_folder
+from .loading import user_function
+from .pool import add_jobs, pool
 from .progress import steps
 
 EXAMPLES = """examples:
@@ -22,10 +25,14 @@ EXAMPLES = """examples:
   hwsim fit-lut exp --per-scale                one table a scale: certified optimal
   hwsim fit-lut gelu --method paper --seed 42  the published table
   hwsim fit-lut reciprocal --input uint8 --scales 6 --entries 16
+  hwsim fit-lut gelu --output int8:2**-5       the result's format is known: rounding to it counts as error
+  hwsim fit-lut mymodule:swoosh --span -6 6    a Python function of yours, of a float or of numpy arrays
 
 The input's step is 2**-n, n being one of --scales; slopes and intercepts are shared by all scales, breakpoints are not.
-Errors are those of the table before its output is rounded, over all input codes inside --span; codes outside take
-the first or the last segment. The bound is the best table of each scale alone, by dynamic programming."""
+Errors are taken over all input codes inside --span; codes outside take the first or the last segment.
+The bound is the best table of each scale alone, by dynamic programming; for exp, of those that give exp(0) = 1 exactly,
+as ours do. Results are not rounded; with --output they are, and the bound is then the error of the nearest numbers of
+that format: no table beats it, but none need reach it."""
 SCALE_COLUMNS = ("step", "codes", "mse", "largest error", "bound", "above bound")
 ENTRY_COLUMNS = ("segment", "slope", "intercept")
 MOST_SEEDS = 1000
@@ -40,13 +47,17 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("function", metavar="FUNCTION", help="such as gelu, hswish, exp, reciprocal, rsqrt, silu, tanh")
+    p.add_argument("function", metavar="FUNCTION", help="such as gelu, exp, rsqrt, or package.module:function")
     p.add_argument("--entries", type=int, default=8, metavar="N", help="segments (default: 8)")
     p.add_argument("--scales", type=exponents, metavar="N..M", help="exponents n, such as 0..6 or 3,5")
     p.add_argument("--method", default="ours", help="ours, paper, nn-lut, continuous, uniform (default: ours)")
     p.add_argument("--seed", type=int, default=0, help="the first seed (default: 0)")
     p.add_argument("--seeds", type=int, default=1, metavar="K", help="how many seeds; the best table is kept")
+    add_jobs(p)
     p.add_argument("--input", default="int8", metavar="FORMAT", help="format of input codes (default: int8)")
+    p.add_argument(
+        "--output", type=output, metavar="FORMAT:2**E", help="format and step of the result, to be rounded to"
+    )
     p.add_argument("--fraction", type=int, metavar="BITS", help="fractional bits of slopes and intercepts")
     p.add_argument("--bits", type=int, metavar="BITS", help="width of slopes and intercepts")
     p.add_argument("--span", type=float, nargs=2, metavar=("LOW", "HIGH"), help="interval that the error is taken over")
@@ -71,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
     if len(fits) > 1:
         print(text_table(("seed", "mse"), [[str(f.seed), figure(f.mse)] for f in fits], right=("seed", "mse")), "\n")
     print(f"{best}\n")
+    if (out := best.task.out) is not None:
+        exact = best.unrounded
+        print(f"rounded to {out.fmt.name} at step {out.scale:g}; before: mse {figure(exact.mse)}, bound", end=" ")
+        print(f"{figure(exact.bound)}\n")
     rows = [[f"2**-{r.scale}", str(r.codes), *map(figure, (r.mse, r.max_error, r.bound)), above(r)] for r in best.rows]
     print(text_table(SCALE_COLUMNS, rows, right=SCALE_COLUMNS[1:]))
     print(f"\n{verdict(best)}\n")
@@ -93,34 +108,71 @@ def exponents(text: str) -> tuple[int, ...]:
     raise argparse.ArgumentTypeError(f"{text!r} must be exponents such as 0..6 or 3,5")
 
 
+def output(text: str) -> QType:
+    """``int8:2**-4`` as a type."""
+    if not (m := re.fullmatch(r"(\w+):2\*\*(-?\d{1,2})", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a format and a step such as int8:2**-4")
+    return QType((), format_named(m[1]), 2.0 ** int(m[2]))
+
+
 def fit_all(args: argparse.Namespace) -> list[Any]:
     """One fit a seed."""
-    from algos import gqa_lut
+    from algos.gqa_lut.fitting import each_seed
 
     fmt = format_named(args.input)
     if not isinstance(fmt, IntFormat):
         raise ValueError(f"fit-lut: --input {args.input}: inputs must be of an integer format")
     settings = {"scales": args.scales, "fmt": fmt, "fraction": args.fraction, "bits": args.bits}
     settings |= {"span": None if args.span is None else tuple(args.span), "shared": not args.per_scale}
-    fits = []
-    with steps(args.seeds, quiet=args.quiet) as step:
-        for seed in range(args.seed, args.seed + args.seeds):
+    settings["out"] = args.output
+    fits, seeds = [], range(args.seed, args.seed + args.seeds)
+    with steps(args.seeds, quiet=args.quiet) as step, pool(min(args.jobs, args.seeds)) as executor:
+        found = each_seed(function(args), args.entries, seeds=seeds, executor=executor, method=args.method, **settings)
+        for seed in seeds:
             step(f"{args.function}, seed {seed}")
-            fit = gqa_lut.fit(args.function, args.entries, method=args.method, seed=seed, **settings)
-            fits.append(fit)
-            _ = fit.rows  # the certificate is part of the work that the bar shows
+            fits.append(next(found))
+            _ = fits[-1].rows  # the certificate is part of the work that the bar shows
     return fits
+
+
+def function(args: argparse.Namespace) -> Any:
+    """A name, or the user's function."""
+    if ":" not in args.function:
+        return args.function
+    if args.span is None:
+        raise ValueError(f"fit-lut: {args.function} needs --span LOW HIGH, the interval to fit")
+    return user_function(args.function, tuple(args.span))
 
 
 def verdict(fit: Any) -> str:
     """What the certificate says, in one sentence."""
+    if fit.task.out is not None:
+        return rounded(fit)
+    if fit.inexact:
+        at = ", ".join(f"{x:g}" for x in fit.inexact)
+        missed = f"not exact at {at}, where the tables that the bound is taken over are"
+        return f"below the bound: {missed}" if fit.gap < 0 else f"{ratio(fit)}; {missed}"
     if fit.gap < 0:
         return (
             "below the bound: the outer segments are not the function's own, so codes outside the span may be far off"
         )
+    return ratio(fit)
+
+
+def rounded(fit: Any) -> str:
+    """How far the table is from the nearest numbers of the result's format."""
     if fit.gap == 0:
-        return "certified: no table in this format is better"
+        return f"certified: every result is the nearest {fit.task.out.fmt.name} number"
+    return f"{1 + fit.gap:.3g} times the error of the nearest {fit.task.out.fmt.name} numbers, which no table beats"
+
+
+def ratio(fit: Any) -> str:
+    """How far the table is from what the certificate bounds."""
+    exact = [f"{x:g}" for x in fit.task.function.exact] if any(fit.task.pins(n).any() for n in fit.task.scales) else []
+    if fit.gap == 0:
+        return f"certified: no table in this format{' that is exact at ' * bool(exact)}{', '.join(exact)} is better"
     text = f"at most {1 + fit.gap:.3g} times the least possible error"
+    text += f" of a table that is exact at {', '.join(exact)}" if exact else ""
     if fit.common is not None and fit.task.shared:
         relation = "no worse than" if fit.mse <= fit.common * (1 + 1e-9) else f"{fit.mse / fit.common:.3g} times"
         text += (

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -22,7 +18,7 @@ from ..graph import Graph
 from ..quantization import Quantized, quantize_model
 from ..store import load
 from .data import Arrays, check_reals, first_samples, load_labels, load_npz, load_reals, random_codes
-from .errors import EXTRAS
+from .loading import imported, user_code
 from .settings import given, recipe_of
 from .shipped import EXAMPLE, EXAMPLES
 
@@ -101,7 +97,8 @@ def torch_job(args: argparse.Namespace) -> Job:
     data = load_reals(args.calibrate)
     from algos.export import export
 
-    example = {name: x[:2].astype(np.float32 if x.dtype.kind == "f" else np.int64) for name, x in data.items()}
+    kinds: dict[str, Any] = {"f": np.float32, "b": np.bool_}
+    example = {name: x[:2].astype(kinds.get(x.dtype.kind, np.int64)) for name, x in data.items()}
     front = export(torch_module(args.model), example)
     return float_job(args, front, data, args.model)
 
@@ -168,28 +165,9 @@ def torch_module(spec: str) -> Any:
     """What ``package.module:function`` names: a torch module, or a function without arguments that returns one."""
     from algos.frameworks import nn
 
-    (module, _, name), here = spec.partition(":"), os.getcwd()
-    sys.path.insert(0, here)  # as `python -m` does: the user's file is usually right here
-    try:
-        made: Any = importlib.import_module(module)
-        for part in name.split("."):
-            made = getattr(made, part)
+    with user_code(spec):
+        made = imported(spec)
         model = made if isinstance(made, nn.Module) else made()
-    except ModuleNotFoundError as e:
-        if e.name in EXTRAS:
-            raise
-        raise ValueError(f"{spec}: no module {e.name!r} in this folder or among the installed packages") from None
-    except (Exception, SystemExit) as e:  # anything can happen in the user's code; name the line
-        raise ValueError(f"{spec}: {type(e).__name__}: {e}{last_line(e)}") from e
-    finally:
-        sys.path.remove(here)
     if not isinstance(model, nn.Module):
         raise ValueError(f"{spec}: gives a {type(model).__name__}, must be or return a torch.nn.Module")
     return model
-
-
-def last_line(error: BaseException) -> str:
-    """`` at file.py:12`` where the user's code raised; nothing where it was ours or the import system's."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
-    own = [f for f in frames if not f.filename.startswith("<") and Path(f.filename).parent.name != "importlib"]
-    return f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""

@@ -25,11 +25,13 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--recipe", metavar="R.TOML", help="settings as TOML, with overrides per layer")
     for flag, text in FLAGS.items():
         group.add_argument(f"--{flag}", metavar="NAME", help=text)
+    text = "fit piecewise-linear tables of N segments for all nonlinear functions, such as 8 (default: whole tables)"
+    group.add_argument("--tables", type=int, metavar="N", help=text)
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
     """The flags that were used."""
-    return {flag: getattr(args, flag) for flag in FLAGS if getattr(args, flag) is not None}
+    return {flag: getattr(args, flag) for flag in (*FLAGS, "tables") if getattr(args, flag) is not None}
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
@@ -37,7 +39,12 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     shipped = EXAMPLES.get(args.model or EXAMPLE)
     default = Recipe(observer=shipped.observer) if shipped else Recipe()
     recipe = Recipe.from_toml(args.recipe) if args.recipe else default
-    made = Recipe.from_dict({**recipe.to_dict(), **given(args)})
+    flags = given(args)
+    if "tables" in flags:
+        from algos.gqa_lut import tables  # Why here: nothing else about a recipe needs a search
+
+        flags["tables"] = tables(entries=flags["tables"])
+    made = Recipe.from_dict({**recipe.to_dict(), **flags})
     if args.rounding and made.contract not in ("dyadic16", "pow2"):
         raise ValueError(f"--rounding {args.rounding}: {made.contract} fixes its own rounding; use dyadic16 or pow2")
     return made

@@ -13,6 +13,7 @@ from ..graph import Graph, Value
 from ..ops import MatMul, Requant, Transpose
 from ..qtensor import QType
 from .exact import exact
+from .fitted import NO_TABLES, Tables
 from .softmax import Softmax
 
 PROBABILITIES = QType((), UINT8, 2.0**-8)
@@ -42,6 +43,7 @@ class Attention:
         gain: float | None = None,
         contract: type[Contract] = Dyadic16,
         rounding: str = "half_up",
+        tables: Tables = NO_TABLES,
         name: str = "attention",
     ) -> Value:
         """Attention of `q` to `k` and `v`, in type `out`.
@@ -56,13 +58,16 @@ class Attention:
             gain: default ``1 / sqrt(d)``.
             contract: of requantizations.
             rounding: of requantizations.
+            tables: fitted ones for softmax.
             name: of the result; inner values are called ``name.scores``, ``name.softmax`` ...
         """
         rank = len(k.type.shape)
         turned = g.add(Transpose(perm=(*range(rank - 2), rank - 1, rank - 2)), k, name=f"{name}.k")
         factor = int(q.type.shape[-1]) ** -0.5 if gain is None else gain
         scores = exact(g, MatMul(gain=factor), q, turned, name=f"{name}.scores")
-        inner = f"{name}.softmax"
-        p = self.softmax(g, scores, self.probabilities, mask=mask, contract=contract, rounding=rounding, name=inner)
+        p = self.softmax(
+            g, scores, self.probabilities, mask=mask,
+            contract=contract, rounding=rounding, tables=tables, name=f"{name}.softmax",
+        )  # fmt: skip
         mixed = exact(g, MatMul(), p, v, name=f"{name}.acc")
         return g.add(Requant.to(out, mixed.type, contract, rounding), mixed, name=name)

@@ -3,7 +3,7 @@
     d = n * x - sum(x)         exact: the mean is removed without a division
     d >> p                     to 16 bits, p proven from what x can reach
     v = sum(d**2) + eps'       exact
-    1 / sqrt(v) = r * 2**-h    normalisation, two tables of 256 entries
+    1 / sqrt(v) = r * 2**-h    normalisation, two tables of 256 entries or a fitted one
     u = d * r >> h             INT16, 15 fractional bits: |u| <= 1, as y = u * sqrt(n)
     y = u * weight' + bias'    exact, weight' = weight * sqrt(n) in INT16; one requantization
 
@@ -22,7 +22,9 @@ from ..graph import Graph, Value
 from ..observers import pow2_up
 from ..ops import Add, Mul, Reduce, Requant, ShiftBy
 from ..qtensor import QTensor, QType, Shape, quantize
+from ..tables import Table
 from .exact import check_whole, exact, narrowest, negated, number, shortened
+from .fitted import NO_TABLES, Tables
 from .rsqrt import rsqrt
 
 
@@ -54,6 +56,7 @@ class LayerNorm:
         eps: float = 1e-5,
         contract: type[Contract] = Dyadic16,
         rounding: str = "half_up",
+        tables: Tables = NO_TABLES,
         name: str = "layernorm",
     ) -> Value:
         """`x` normalised over its last axis, in type `out`.
@@ -67,6 +70,7 @@ class LayerNorm:
             eps: added to the variance; must be > 0, else a constant row has no answer.
             contract: of the requantization.
             rounding: of the requantization and the shifts.
+            tables: a fitted one of ``rsqrt``, in place of whole ones.
             name: of the result; inner values are called ``name.d``, ``name.v``, ``name.u`` ...
         """
         n = row_length("layernorm", x, eps)
@@ -74,7 +78,7 @@ class LayerNorm:
         total = exact(g, Reduce(kind="sum", axes=(len(x.type.shape) - 1,)), x, name=f"{name}.total")
         d = exact(g, Add(), scaled, negated(g, total, f"{name}.negative"), name=f"{name}.d")
         d = shortened(g, d, self.width, rounding, f"{name}.d.short")
-        u = unit(g, d, n**3 * eps, self.width, self.mantissa, rounding, name)
+        u = unit(g, d, n**3 * eps, self.width, self.mantissa, tables.get("rsqrt"), rounding, name)
         y = affine(g, u, weight, bias, name, power_of_two=contract is Pow2)
         return g.add(Requant.to(out, y.type, contract, rounding), y, name=name)
 
@@ -89,13 +93,15 @@ def row_length(what: str, x: Value, eps: float) -> int:
     return shape[-1]
 
 
-def unit(g: Graph, d: Value, eps: float, width: int, mantissa: int, rounding: str, name: str) -> Value:
+def unit(
+    g: Graph, d: Value, eps: float, width: int, mantissa: int, table: Table | None, rounding: str, name: str
+) -> Value:
     """``d / sqrt(sum(d**2) + eps)`` over the last axis: at most 1, ``width - 1`` fractional bits."""
     squares = exact(g, Reduce(kind="sum_square", axes=(len(d.type.shape) - 1,)), d, name=f"{name}.squares")
     step = float(squares.type.lsb)
     offset = number(g, max(1, round(eps / step)), f"{name}.eps", step)
     v = exact(g, Add(), squares, offset, name=f"{name}.v")
-    r, h = rsqrt(g, v, bits=mantissa, name=f"{name}.rsqrt")
+    r, h = rsqrt(g, v, bits=mantissa, table=table, name=f"{name}.rsqrt")
     product = exact(g, Mul(), d, r, name=f"{name}.product")  # 16 fractional bits
     shift = ShiftBy(bits=17 - width, rounding=rounding, fmt=IntFormat(f"int{width}", width))
     return g.add(shift, product, h, name=f"{name}.u")

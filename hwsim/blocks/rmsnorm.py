@@ -16,6 +16,7 @@ from ..ops import Add, Requant
 from ..ops.shapes import per_tensor
 from ..qtensor import QTensor, QType
 from .exact import exact, narrowest, shortened
+from .fitted import NO_TABLES, Tables
 from .layernorm import LayerNorm, affine, row_length, unit
 
 
@@ -40,12 +41,13 @@ class RMSNorm:
         eps: float = 1e-6,
         contract: type[Contract] = Dyadic16,
         rounding: str = "half_up",
+        tables: Tables = NO_TABLES,
         name: str = "rmsnorm",
     ) -> Value:
         """`x` normalised over its last axis, in type `out`; arguments as of `LayerNorm`."""
         n = row_length("rmsnorm", x, eps)
         d = shortened(g, centred(g, x, f"{name}.d"), self.width, rounding, f"{name}.d.short")
-        u = unit(g, d, n * eps, self.width, self.mantissa, rounding, name)
+        u = unit(g, d, n * eps, self.width, self.mantissa, tables.get("rsqrt"), rounding, name)
         y = affine(g, u, weight, None, name, power_of_two=contract is Pow2)
         return g.add(Requant.to(out, y.type, contract, rounding), y, name=name)
 

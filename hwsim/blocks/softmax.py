@@ -2,7 +2,7 @@
 
     z = x - max(x)            exact
     z -> INT8 at 2**-4        one requantization, saturating at -8
-    e = table of exp          UINT16, 15 fractional bits, e(0) = 2**15; 0 where the mask says so
+    e = table of exp          UINT16, 15 fractional bits, e(0) = 1 exactly; 0 where the mask says so
     1 / sum(e) = r * 2**-k    exact sum, normalisation, table
     p = e * r >> k            UINT8 at 2**-8, UINT16 at 2**-16, or requantized to any unsigned type
 
@@ -19,10 +19,12 @@ import numpy as np
 from ..contracts import Contract, Dyadic16, suited
 from ..formats import UINT16, IntFormat, format_named
 from ..graph import Graph, Value
-from ..ops import Add, Lut, Mul, Reduce, Requant, Select, ShiftBy
+from ..ops import Add, Lut, Mul, Pwl, Reduce, Requant, Select, ShiftBy
 from ..ops.shapes import broadcast, per_tensor
 from ..qtensor import QTensor, QType, Shape
+from ..tables import Table
 from .exact import check_whole, exact, negated, shortened
+from .fitted import NO_TABLES, Tables, fitted
 from .reciprocal import reciprocal
 
 MARGIN = 1 + 2.0**-40  # scales are float64: 1 / (1 / n) may miss n by its last bit
@@ -63,6 +65,7 @@ class Softmax:
         mask: Value | None = None,
         contract: type[Contract] = Dyadic16,
         rounding: str = "half_up",
+        tables: Tables = NO_TABLES,
         name: str = "softmax",
     ) -> Value:
         """Probabilities of `x` over its last axis, in the format and scale of `out`.
@@ -76,13 +79,14 @@ class Softmax:
             contract: of requantizations.
             rounding: of requantizations; probabilities round half up where it is ``floor`` or ``toward_zero``, either
                 could empty a row.
+            tables: fitted ones of ``exp`` and ``reciprocal``, in place of whole ones.
             name: of the result; inner values are called ``name.z``, ``name.exp``, ``name.sum`` ...
         """
         check_scores(x, mask)
         check_rows(x.type.shape, out)
-        e = self.exponentials(g, x, mask, contract, rounding, name)
+        _, e = self.exponentials(g, x, mask, contract, rounding, tables.get("exp"), name)
         total = exact(g, Reduce(kind="sum", axes=(len(e.type.shape) - 1,)), e, name=f"{name}.sum")
-        r, k = reciprocal(g, total, bits=self.mantissa, name=f"{name}.reciprocal")
+        r, k = reciprocal(g, total, bits=self.mantissa, table=tables.get("reciprocal"), name=f"{name}.reciprocal")
         product = exact(g, Mul(), e, r, name=f"{name}.product")
         assert isinstance(out.fmt, IntFormat)  # `check_rows`
         direct = out.scale == 2.0**-out.fmt.bits and out.fmt.bits <= 16
@@ -93,9 +97,16 @@ class Softmax:
         return p if direct else g.add(Requant.to(out, p.type, contract, nearest), p, name=name)
 
     def exponentials(
-        self, g: Graph, x: Value, mask: Value | None, contract: type[Contract], rounding: str, name: str
-    ) -> Value:
-        """``exp(x - max(x))``, UINT16."""
+        self,
+        g: Graph,
+        x: Value,
+        mask: Value | None,
+        contract: type[Contract],
+        rounding: str,
+        table: Table | None,
+        name: str,
+    ) -> tuple[Value, Value]:
+        """``z = x - max(x)``, exact up to 32 bits, and ``exp(z)``, UINT16."""
         if mask is not None:
             x = kept(g, x, mask, name)
         assert isinstance(x.type.fmt, IntFormat)  # `check_scores`
@@ -103,14 +114,27 @@ class Softmax:
         z = exact(g, Add(), x, negated(g, top, f"{name}.negative"), name=f"{name}.z")
         if g.reach[z.name].bits > 32:
             z = shortened(g, z, 32, rounding, f"{name}.z.short")
-        narrow = QType((), format_named(self.z), self.z_step)
+        exact_z, narrow = z, QType((), format_named(self.z), self.z_step)
         rule = suited(contract, float(z.type.lsb) / self.z_step)
         z = g.add(Requant.to(narrow, z.type, rule, rounding, hi=0), z, name=f"{name}.z.requant")
         one = QType((), UINT16, 2.0**-self.fraction)
-        e = g.add(Lut.of(np.exp, z.type, one, g.reach[z.name]), z, name=f"{name}.exp")
+        if table:
+            e = fitted(g, z, table, one, name=f"{name}.exp")
+            check_one(g, e)
+        else:
+            e = g.add(Lut.of(np.exp, z.type, one, g.reach[z.name]), z, name=f"{name}.exp")
         if mask is None:
-            return e
-        return g.add(Select(), mask, e, zero(g, e.type, f"{name}.zero"), name=f"{name}.masked")
+            return exact_z, e
+        return exact_z, g.add(Select(), mask, e, zero(g, e.type, f"{name}.zero"), name=f"{name}.masked")
+
+
+def check_one(g: Graph, e: Value) -> None:
+    """Raise ValueError unless the table that makes `e` gives 1 at 0: a row's largest would miss it, and could be 0."""
+    op, (z,) = g.nodes[-1].op, g.nodes[-1].ins
+    assert isinstance(op, Pwl)  # `fitted` at a power of two
+    got = int(op.run((z.type,), np.zeros(1, z.type.fmt.dtype))[0]) * float(e.type.lsb)
+    if got != 1:
+        raise ValueError(f"softmax: the table of exp gives {got} at 0; it must give 1 exactly")
 
 
 def kept(g: Graph, x: Value, mask: Value, name: str) -> Value:

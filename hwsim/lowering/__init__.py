@@ -10,15 +10,16 @@ from ..graph import Graph
 from ..observers import Range
 from ..recipe import Recipe
 from .activation import lower_unary
-from .attention import lower_matmul, lower_softmax
+from .attention import lower_log_softmax, lower_matmul, lower_softmax
 from .context import Lowering
 from .conv import lower_conv
 from .elementwise import lower_add, lower_mul
 from .layout import to_plain
 from .linear import lower_linear
+from .masks import lower_mask, lower_masked, lower_not
 from .movement import lower_concat, lower_embedding, lower_expand, lower_reshape, lower_slice, lower_transpose
 from .norms import lower_identity, lower_layer_norm, lower_rms_norm
-from .pool import lower_mean, lower_pool
+from .pool import lower_div, lower_mean, lower_pool, lower_sum
 from .simplify import simplify
 
 PATTERNS: dict[str, Callable[[Lowering, FrontNode], None]] = {
@@ -26,8 +27,9 @@ PATTERNS: dict[str, Callable[[Lowering, FrontNode], None]] = {
     **dict.fromkeys(UNARY, lower_unary),
     **dict.fromkeys(("max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d"), lower_pool),
     **{"mean": lower_mean, "concat": lower_concat, "reshape": lower_reshape, "transpose": lower_transpose},
-    **{"matmul": lower_matmul, "softmax": lower_softmax, "identity": lower_identity},
+    **{"matmul": lower_matmul, "softmax": lower_softmax, "log_softmax": lower_log_softmax, "identity": lower_identity},
     **{"layer_norm": lower_layer_norm, "rms_norm": lower_rms_norm},
+    **{"sum": lower_sum, "div": lower_div, "mask": lower_mask, "not": lower_not, "masked": lower_masked},
     **{"slice": lower_slice, "expand": lower_expand, "embedding": lower_embedding},
 }
 

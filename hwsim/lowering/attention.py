@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ..blocks import LogSoftmax
 from ..contracts import contract_named, suited
-from ..formats import UINT1
 from ..front import FrontNode
-from ..graph import Value
 from ..ops import MatMul
-from ..qtensor import QTensor, QType
 from .context import Lowering
+from .masks import softmax_mask
+
+SCORED = ("softmax", "log_softmax")
 
 
 def lower_matmul(ctx: Lowering, node: FrontNode) -> None:
@@ -18,7 +17,7 @@ def lower_matmul(ctx: Lowering, node: FrontNode) -> None:
     op = MatMul(gain=float(node.attrs.get("gain", 1.0)))
     sides = [ctx.value(i, node) for i in node.ins]
     readers = ctx.front.consumers(node.out)
-    if readers and all(n.op == "softmax" for n in readers) and node.out not in ctx.front.outputs:
+    if readers and all(n.op in SCORED for n in readers) and node.out not in ctx.front.outputs:
         ctx.define(node.out, ctx.exact(op, *sides, name=node.out))
         return
     acc, out = ctx.exact(op, *sides, name=f"{node.out}.acc"), ctx.type_of(node.out)
@@ -29,16 +28,19 @@ def lower_matmul(ctx: Lowering, node: FrontNode) -> None:
 def lower_softmax(ctx: Lowering, node: FrontNode) -> None:
     """The block, with the recipe's widths."""
     r, x = ctx.settings(node.out), ctx.value(node.ins[0], node)
-    mask = constant_mask(ctx, node) if len(node.ins) > 1 else None
-    out, contract = ctx.type_of(node.out), contract_named(r.contract)
-    y = r.softmax(ctx.graph, x, out, mask=mask, contract=contract, rounding=r.rounding, name=node.out)
+    mask = softmax_mask(ctx, node)
+    y = r.softmax(
+        ctx.graph, x, ctx.type_of(node.out), mask=mask,
+        contract=contract_named(r.contract), rounding=r.rounding, tables=r.tables, name=node.out,
+    )  # fmt: skip
     ctx.define(node.out, y)
 
 
-def constant_mask(ctx: Lowering, node: FrontNode) -> Value:
-    """The mask parameter as UINT1, with as many axes as a sample."""
-    keep = ctx.param(node, 1) != 0
-    rank = len(ctx.shapes[node.ins[0]])
-    keep = keep.reshape((1,) * (rank - keep.ndim) + keep.shape[max(0, keep.ndim - rank) :])
-    codes = keep.astype(UINT1.dtype)
-    return ctx.graph.constant(f"{node.out}.mask", QTensor(QType(np.shape(codes), UINT1), codes))
+def lower_log_softmax(ctx: Lowering, node: FrontNode) -> None:
+    """The block, with the widths of the recipe's softmax."""
+    r, x = ctx.settings(node.out), ctx.value(node.ins[0], node)
+    y = LogSoftmax(softmax=r.softmax)(
+        ctx.graph, x, ctx.type_of(node.out),
+        contract=contract_named(r.contract), rounding=r.rounding, tables=r.tables, name=node.out,
+    )  # fmt: skip
+    ctx.define(node.out, y)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..blocks.exact import Exact, exact
 from ..contracts import Contract, contract_named, suited
-from ..formats import UINT8, UINT16, Format, IntFormat, Reals, format_named
+from ..formats import UINT1, UINT8, UINT16, Format, IntFormat, Reals, format_named
 from ..front import FrontGraph, FrontNode
 from ..graph import Graph, Value
 from ..observers import Range
@@ -34,7 +34,9 @@ class Lowering:
             self.env[name] = Lowered(self.graph.input(name, self._input_type(name)))
 
     def _input_type(self, name: str) -> QType:
-        """Indices of an embedding are unsigned integers of scale 1; everything else is calibrated."""
+        """Masks, and indices of an embedding, are unsigned integers of scale 1; everything else is calibrated."""
+        if name in self.front.masks():
+            return QType(self._shape(name), UINT1)
         tables = [self.front.params[n.ins[1]] for n in self.front.consumers(name) if n.op == "embedding"]
         if not tables:
             return self.type_of(name)

@@ -1,13 +1,21 @@
-"""Pooling and means: a maximum keeps its type, a mean is an exact sum and one requant."""
+"""Pooling, means, sums and quotients: a maximum keeps its type, a mean is an exact sum and one requant.
+
+A sum that only quotients read stays in its accumulator.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ..front import FrontNode
+from ..blocks.division import divide
+from ..contracts import contract_named
+from ..formats import UINT1, UINT8, UINT16
+from ..front import FrontGraph, FrontNode
 from ..ops import Pool, Reduce
 from .context import NHWC, Lowering
 from .layout import nhwc_axis
+from .roles import MOVES
 
 
 def lower_pool(ctx: Lowering, node: FrontNode) -> None:
@@ -39,3 +47,35 @@ def lower_mean(ctx: Lowering, node: FrontNode) -> None:
     y = ctx.requantize(total, name, ctx.type_of(name), contract=ctx.mean_contract(name, op.count(x.type)), clamp=clamp)
     ctx.define(node.out, y, NHWC if nhwc else "plain")
     ctx.define(name, y, NHWC if nhwc else "plain")
+
+
+def lower_sum(ctx: Lowering, node: FrontNode) -> None:
+    """Sum over axes; how many a mask keeps is counted in 8 bits, or in 16."""
+    x, (name, clamp) = ctx.value(node.ins[0], node), ctx.absorb_clamp(node)
+    op = Reduce(kind="sum", axes=tuple(node.attrs["axes"]))
+    count = op.count(x.type)
+    if x.type.fmt == UINT1 and count <= UINT16.max_int:
+        fmt = UINT8 if count <= UINT8.max_int else UINT16
+        ctx.define(node.out, ctx.graph.add(replace(op, fmt=fmt), x, name=node.out))
+    elif feeds_only(ctx.front, node.out, "div"):
+        ctx.define(node.out, ctx.exact(op, x, name=node.out))
+    else:
+        y = ctx.requantize(ctx.exact(op, x, name=f"{name}.acc"), name, ctx.type_of(name), clamp=clamp)
+        ctx.define(node.out, y)
+        ctx.define(name, y)
+
+
+def feeds_only(front: FrontGraph, value: str, op: str) -> bool:
+    """Whether nothing but `op`, by way of movement perhaps, reads `value`."""
+    readers = front.consumers(value)
+    through = all(n.op == op or (n.op in MOVES and feeds_only(front, n.out, op)) for n in readers)
+    return bool(readers) and through and value not in front.outputs
+
+
+def lower_div(ctx: Lowering, node: FrontNode) -> None:
+    """The block, with the recipe's contract."""
+    r, (a, b) = ctx.settings(node.out), (ctx.value(i, node) for i in node.ins)
+    rule = contract_named(r.contract)
+    least, out = node.attrs.get("least", 0.0), ctx.type_of(node.out)
+    y = divide(ctx.graph, a, b, out, least=least, contract=rule, rounding=r.rounding, tables=r.tables, name=node.out)
+    ctx.define(node.out, y)

@@ -1,23 +1,31 @@
 """What a value is for decides what type it may have: the residual stream, operands of products, probabilities.
 
-wide           what a norm or a softmax reads, and through sums and movement what flows into that: the residual stream
+wide           what a norm or a softmax reads, and through sums and movement what flows into that: the residual stream;
+               what a narrow copy with a gain reads
 symmetric      first operands of products of two values: their zero point must be 0, nothing can fold it
 probabilities  results of softmax: unsigned, at most 1 / keys a step
+arguments      what a function with a fitted table reads: a power of two a step, zero point 0
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from ..formats import UINT16, IntFormat, format_named
-from ..front import FrontGraph, Mark
+from ..front import FrontGraph, FrontNode, Mark
+from ..front_ops import UNARY
 from ..observers import Range, activation_type, pow2_up
 from ..qtensor import QType, Shape
 from ..recipe import Recipe
+from ..tables import Table
 
 NORMS = ("layer_norm", "rms_norm")
-MOVES = ("reshape", "transpose", "slice", "expand", "max_pool1d", "max_pool2d")  # results keep the type of the input
+READERS = (*NORMS, "softmax", "log_softmax")
+MOVES = ("reshape", "transpose", "slice", "expand", "masked", "max_pool1d", "max_pool2d")  # the input's type stays
+SHORT = {"hardswish": "hswish", "hardsigmoid": "hsigmoid"}
 HEADROOM = 2.0  # Why: a residual stream that saturates loses the row; one bit of 16 loses nothing
 
 
@@ -28,12 +36,13 @@ class Roles:
     wide: frozenset[str]
     symmetric: frozenset[str]
     probabilities: frozenset[str]
+    arguments: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of which functions
 
     def type(self, value: str, shape: Shape, r: Recipe, seen: Range | None, mark: Mark | None = None) -> QType:
         """The quantized type of a value of `shape` by its recipe: from its mark, else from the range it was seen in."""
         if value in self.probabilities:
             return probability_type(shape, r, seen, mark)
-        wide = value in self.wide
+        wide, tables = value in self.wide, self.tables(value, r)
         fmt = format_named(r.residual if wide else r.activations)
         if mark:
             return QType(shape, fmt, mark.scale, mark.zero_point)
@@ -41,17 +50,41 @@ class Roles:
             raise ValueError(f"value {value!r} has no calibration range")
         if wide and fmt.bits >= 16:
             seen = HEADROOM * seen[0], HEADROOM * seen[1]
-        symmetric = r.symmetric or wide or value in self.symmetric
-        return activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=r.powers_of_two)
+        symmetric = r.symmetric or wide or value in self.symmetric or bool(tables)
+        t = activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=r.powers_of_two or bool(tables))
+        finest = max((2.0 ** -max(table.scales) for table in tables), default=0.0)
+        return replace(t, scale=finest) if tables and float(np.max(t.scale)) < finest else t
+
+    def tables(self, value: str, r: Recipe) -> list[Table]:
+        """The fitted tables that read a value."""
+        return [r.tables[name] for name in sorted(self.arguments.get(value, ())) if name in r.tables]
 
 
 def find_roles(front: FrontGraph) -> Roles:
     """Every value's roles."""
+    gained = [n.ins[0] for n in front.nodes if n.op == "identity" and len(n.ins) > 1]
     return Roles(
-        wide=sources(front, starts=first_inputs(front, *NORMS, "softmax"), through=(*MOVES, "concat", "add")),
+        wide=sources(front, starts=[*first_inputs(front, *READERS), *gained], through=(*MOVES, "concat", "add")),
         symmetric=sources(front, starts=first_inputs(front, "matmul"), through=(*MOVES, "concat")),
         probabilities=frozenset(n.out for n in front.nodes if n.op == "softmax"),
+        arguments=arguments(front),
     )
+
+
+def arguments(front: FrontGraph) -> dict[str, frozenset[str]]:
+    """Values that functions read, by way of movement perhaps, and which functions."""
+    found: dict[str, frozenset[str]] = {}
+    for node in front.nodes:
+        if node.op in UNARY:
+            for value in sources(front, node.ins[:1], through=(*MOVES, "concat")):
+                found[value] = found.get(value, frozenset()) | {function_of(node)}
+    return found
+
+
+def function_of(node: FrontNode) -> str:
+    """What the table of a node's function is called."""
+    name = SHORT.get(node.op, node.op)
+    return f"{name}_tanh" if node.attrs.get("approximate") == "tanh" else name
 
 
 def first_inputs(front: FrontGraph, *ops: str) -> list[str]:

@@ -11,7 +11,7 @@ from ..front import FrontGraph, FrontNode
 from .folding import fold_batch_norms
 from .roles import MOVES, NORMS, find_roles
 
-READS_WIDE = ("add", "concat", "softmax", "mean", "identity", *NORMS, *MOVES)
+READS_WIDE = ("add", "concat", "softmax", "log_softmax", "mean", "identity", *NORMS, *MOVES)
 
 
 def simplify(front: FrontGraph) -> FrontGraph:

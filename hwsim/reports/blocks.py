@@ -74,7 +74,7 @@ class BlockErrors:
         self.blocks: list[tuple[FrontNode, Value, Value]] = [
             (n, known[n.ins[0]], known[n.out])
             for n in front.nodes
-            if n.op in BLOCKS and n.ins[0] in known and n.out in known
+            if n.op in BLOCKS and {*n.ins, n.out} <= {*known, *front.params} and n.ins[0] in known
         ]
         self.rows = [BlockError(op=n.op, value=n.out) for n, _, _ in self.blocks]
 
@@ -82,7 +82,7 @@ class BlockErrors:
         """One batch: codes of every value."""
         for row, (node, source, result) in zip(self.rows, self.blocks, strict=True):
             x, y = (QTensor(v.type, codes[v.name]).dequantize() for v in (source, result))
-            params = (self.front.params[i] for i in node.ins[1:])
+            params = (self.front.params.get(i, codes.get(i)) for i in node.ins[1:])  # masks may be values: 0 and 1
             t = result.type
             lo, hi = ((end - np.asarray(t.zero_point)) * t.lsb for end in (t.fmt.min_int, t.fmt.max_int))
             want = np.clip(FRONT_OPS[node.op](node.attrs, x, *params), lo, hi)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..tables import Table
 from . import wording as w
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -62,7 +63,7 @@ def page_view(report: Mapping[str, Any]) -> dict[str, Any]:
         "charts": [c for c in (_sqnr_chart(layers), _bits_chart(layers), _memory_chart(layers)) if c["bars"]],
         "contracts": _contracts(layers),
         "ports": _ports(report["model"]),
-        "recipe": [(w.name(key), _plain(v)) for key, v in report["recipe"].items()],
+        "recipe": [(w.name(key), _plain(key, v)) for key, v in report["recipe"].items()],
         "versions": [(w.name(package), w.name(number)) for package, number in report["versions"].items()],
     }
 
@@ -224,6 +225,18 @@ def _ports(model: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _plain(v: Any) -> str:
-    """A setting as TOML writes it, cut where it is long."""
+def _segments(document: Any) -> int:
+    """Of a table in its published form; 0 for anything else."""
+    try:
+        return Table.from_json(document).segments
+    except ValueError:
+        return 0
+
+
+def _plain(key: str, v: Any) -> str:
+    """A setting as TOML writes it, cut where it is long; of fitted tables what they are."""
+    if key == "tables" and isinstance(v, Mapping) and v:
+        sizes = sorted({_segments(t) for t in v.values()})
+        told = (f"{n} segments: {', '.join(k for k, t in v.items() if _segments(t) == n)}" for n in sizes)
+        return w.name("; ".join(told), 300)
     return w.name(json.dumps(v, ensure_ascii=False), 200)

@@ -203,7 +203,7 @@ class Ten(nn.Module):
         y = torch.add(y, x, alpha=2)  # line 7
         y = (self.fc.weight @ y.unsqueeze(2)).squeeze(2)  # line 8
         y = F.dropout(y)  # line 9
-        return F.relu(y.flatten(1)).sum(1)  # line 10
+        return F.relu(y.flatten(1)).prod(1)  # line 10
 
 
 def test_everything_unsupported_in_one_message():
@@ -220,7 +220,7 @@ def test_everything_unsupported_in_one_message():
         f"aten.add.Tensor in the model at {line_of('line 7')}: alpha = 2; ",
         f"aten.matmul.default in the model at {line_of('line 8')}: a parameter times a value; put the value first",
         f"aten.native_dropout.default in the model at {line_of('line 9')}: it stays on in eval mode; use nn.Dropout",
-        f"aten.sum.dim_IntList in the model at {line_of('line 10')}: ",
+        f"aten.prod.dim_int in the model at {line_of('line 10')}: ",
     ]
     assert len(lines) == 10
     for line, start in zip(lines, starts, strict=True):
@@ -278,9 +278,9 @@ def test_follow_ups_of_a_refused_node_are_not_told():
 
 def test_integers_are_for_embeddings_alone():
     told = refusal(lambda self, ids: self.fc(ids * 2), (3, 4), dtype=torch.int64)
-    assert "'ids' is torch.int64; only an embedding takes integers, give floats" in told
-    told = refusal(lambda self, mask: self.fc(mask.float()), (3, 4), dtype=torch.bool)
-    assert told.startswith("input 'mask': dtype torch.bool; give floats, or integers for an embedding")
+    assert "'mul' is torch.int64; only an embedding takes integers, give floats" in told
+    told = refusal(lambda self, x: self.fc(x.real), (3, 4), dtype=torch.complex64)
+    assert told.startswith("input 'x': dtype torch.complex64; give floats, integers for an embedding, or 0 and 1")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_parametrized_layers(kind):
     [
         (lambda m, x: m.pos.expand(x.shape[0], -1, -1), "output 0: 'expand' is a parameter for every sample, which"),
         (lambda m, x: m.pos.expand(x.shape[0], -1, -1).softmax(-1) * x[:, :1], "which only cat, + - and * may read"),
-        (lambda m, x: x / m.token.expand(x.shape[0], 5, 8), "division by a computed value"),
+        (lambda m, x: x / m.token.expand(x.shape[0], 5, 8), "which only cat, + - and * may read"),
         (lambda m, x: m.w * 2, "output 0: 'mul' is a parameter where a value is expected; add it to"),
         (lambda m, x: F.linear(x, m.i * m.i[:, None]), "parameter 'mul' is torch.int64; weights must be real"),
         (lambda m, x: F.linear(x, x[0]), "axis 0 is the batch"),

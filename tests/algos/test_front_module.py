@@ -47,7 +47,7 @@ class Everything(nn.Module):
         self.register_buffer("mask", torch.ones(5, 5, dtype=torch.bool).tril())
         self.fc = nn.Linear(10, 5)
 
-    def forward(self, ids, x):
+    def forward(self, ids, x, drop):
         y = self.embedding(ids).transpose(1, 2) + x
         y = F.relu6(self.bn(self.conv(y))).unsqueeze(2)
         y = F.max_pool2d(F.hardswish(self.conv2(y)), (1, 2))
@@ -58,13 +58,16 @@ class Everything(nn.Module):
         y = y.transpose(1, 2)
         y = self.norm(torch.cat([self.token.expand(y.shape[0], -1, -1), y], 1))
         scores = (self.query(y) @ y.transpose(1, 2) * 10**-0.5).masked_fill(~self.mask, float("-inf"))
+        scores, keep = scores.masked_fill(drop.unsqueeze(1), float("-inf")), (~drop).unsqueeze(2).float()
         y = F.rms_norm(y + torch.softmax(scores, -1) @ y, (10,), self.gain)
-        return self.fc(F.relu(y).mean(1))
+        pooled = (F.relu(y) * keep).sum(1) / keep.sum(1).clamp(min=1e-9)
+        return F.log_softmax(self.fc(pooled), -1)
 
 
 def everything():
     rng = np.random.default_rng(0)
     batch = {"ids": rng.integers(0, 9, (64, 8)), "x": rng.standard_normal((64, 8, 8)).astype(np.float32)}
+    batch["drop"] = rng.random((64, 5)) < [0, 0.3, 0.3, 0.3, 0.3]  # the first key stays, every row has one
     front = export(Everything(), {name: torch.from_numpy(x[:2]) for name, x in batch.items()})
     return front, batch
 
@@ -171,7 +174,7 @@ def test_bad_calls():
     with pytest.raises(ValueError, match="has no ranges yet"):
         Prepared(front=front).module()
     module = prepared(front, batch).module()
-    with pytest.raises(ValueError, match=r"the model has \['ids', 'x'\]"):
+    with pytest.raises(ValueError, match=r"the model has \['ids', 'x', 'drop'\]"):
         module(torch.zeros(2, 8))
     with pytest.raises(ValueError, match="fp4_e2m1 is no integer format"):
         prepared(front, batch, weights="fp4_e2m1").module()

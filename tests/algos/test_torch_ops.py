@@ -227,7 +227,7 @@ def test_embedding():
     assert [n.op for n in front.nodes] == ["embedding", "mean", "reshape", "linear"]
     got = front.evaluate(as_batch(front, 0, ids))[front.outputs[0]]
     np.testing.assert_allclose(got, model(torch.from_numpy(ids)).detach().numpy(), rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="an embedding reads integers"):
+    with pytest.raises(ValueError, match="an embedding or a mask reads integers"):
         as_batch(front, 0, ids + 0.5)
 
 
@@ -246,7 +246,6 @@ def test_embedding():
         (lambda m, x: torch.cat([x, x], 0), "axis 0 is the batch"),
         (lambda m, x: x.permute(1, 0, 2).relu()[0], "must stay axis 0"),
         (lambda m, x: x[:, :, :0], "leaves nothing"),
-        (lambda m, x: x / x, "division by a computed value"),
         (lambda m, x: x / 0, "division by 0"),
         (lambda m, x: x * torch.rand(8), "aten.rand.default"),
         (lambda m, x: torch.sub(x, x, alpha=2), "alpha = 2"),

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hwsim.formats import FORMATS, FP4_E2M1, INT8, FloatFormat, IntFormat, format_named
+from hwsim.formats import BINARY, FORMATS, FP4_E2M1, INT8, FloatFormat, IntFormat, format_named
 from hwsim.rounding import ROUNDINGS
 from tests.compare import all_codes, assert_one_line, assert_same
 from tests.oracles.exact import rounded, saturated
@@ -154,7 +154,7 @@ def test_refusals_name_the_format():
         lambda: IntFormat("wide", 0),
         lambda: FloatFormat("wide", 5, 3, bias=1),
         lambda: FloatFormat("wide", 6, 1, bias=1),
-        lambda: FloatFormat("wide", 0, 3, bias=1),
+        lambda: FloatFormat("wide", -1, 3, bias=1),
     ):
         with pytest.raises(ValueError, match="'wide'") as e:
             make()
@@ -163,3 +163,18 @@ def test_refusals_name_the_format():
         format_named("int9")
     assert_one_line(e.value, *FORMATS)
     assert format_named("int8") is INT8
+
+
+def test_binary_is_the_sign():
+    codes = np.array([0, 1], np.uint8)
+    assert BINARY.to_int(codes).tolist() == [1, -1]
+    assert (BINARY.bits, BINARY.lsb_exp, BINARY.min_int, BINARY.max_int) == (1, 0, -1, 1)
+    for rounding in MODES:
+        assert_same(np.signbit(FLOAT16), BINARY.encode(FLOAT16, rounding), FLOAT16)
+
+
+def test_signs_with_a_fraction_and_no_exponent():
+    fmt = FloatFormat("sign and 1.mm", 0, 2, bias=1)
+    assert fmt.grid.tolist() == [4, 5, 6, 7, -4, -5, -6, -7]
+    x = np.array([0.0, 0.3, 1.0, 1.125, 1.375, 1.6, 1.9, -0.1, -1.3])
+    assert np.ldexp(fmt.to_int(fmt.encode(x)), fmt.lsb_exp).tolist() == [1, 1, 1, 1, 1.5, 1.5, 1.75, -1, -1.25]

@@ -90,11 +90,33 @@ def test_identity():
     np.testing.assert_array_equal(evaluate_op("identity", {}, x), x)
 
 
+def test_masks_that_are_values():
+    x, rng = numbers(3, 2, 4, 4, scale=5), np.random.default_rng(2)
+    keep, fixed = (rng.random((3, 1, 1, 4)) < 0.6).astype(np.float32), np.tril(np.ones((4, 4), np.float32))
+    keep[:2, ..., 0], keep[2] = 1, 0
+    got = evaluate_op("softmax", {}, x, fixed, keep)
+    full = np.broadcast_to(keep * fixed, x.shape).reshape(-1, 4)
+    rows_of = zip(x.reshape(-1, 4), full, strict=True)
+    want = [softmax(list(map(float, r)), k) if k.any() else [0.0] * 4 for r, k in rows_of]  # an empty row is all 0
+    np.testing.assert_allclose(got.reshape(-1, 4), want, rtol=1e-6)
+    np.testing.assert_array_equal(evaluate_op("masked", {}, x, keep), np.where(keep == 1, x, 0))
+    np.testing.assert_array_equal(evaluate_op("not", {}, keep) + keep, np.ones_like(keep))
+
+
+def test_sums_and_quotients():
+    x, count = numbers(3, 4, 5), np.array([2.0, 0.0, 4.0], np.float32).reshape(3, 1, 1)
+    total = evaluate_op("sum", {"axes": [1]}, x)
+    np.testing.assert_allclose(total, [[[math.fsum(map(float, c)) for c in s.T]] for s in x], rtol=1e-6)
+    got = evaluate_op("div", {"least": 1.0}, total, count)
+    np.testing.assert_allclose(got, total / np.array([2.0, 1.0, 4.0]).reshape(3, 1, 1), rtol=1e-6)
+    assert not np.isfinite(evaluate_op("div", {"least": 0.0}, total, count)[1]).any()  # calibration refuses it
+
+
 ONES = np.ones((4, 4), np.float32)
 BAD = {
     "nothing left": ("softmax", {}, {"m": np.tril(ONES, -1)}, "keeps something in every row"),
     "half a mask": ("softmax", {}, {"m": ONES / 2}, "0 and 1"),
-    "a mask with a batch": ("softmax", {}, {"m": np.ones((1, 4, 4), np.float32)}, "no batch axis"),
+    "a mask with a batch": ("softmax", {}, {"m": np.ones((2, 4, 4), np.float32)}, "widens scores"),
     "a mask of another shape": ("softmax", {}, {"m": np.ones((3, 4), np.float32)}, "(3, 4)"),
     "a product with a parameter": ("matmul", {"gain": 1.0}, {"w": ONES}, "leading sizes"),
     "inner sizes": ("matmul", {"gain": 1.0}, {"w": np.ones((1, 3, 4), np.float32)}, "(1, 3, 4)"),

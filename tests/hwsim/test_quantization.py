@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwsim.formats import INT4, INT8
-from hwsim.lowering.equalization import by_input, equalize, neighbours
+from hwsim.lowering.equalization import by_input, equalize, links
 from hwsim.lowering.folding import fold_batch_norms
 from hwsim.observers import OBSERVERS, activation_type
 from hwsim.qtensor import QTensor, encode
@@ -46,10 +46,8 @@ def test_equalization_keeps_the_float_model(make, rule: str) -> None:
 
 def test_equalized_neighbours_have_equal_ranges() -> None:
     net, outputs = unbalanced()
-    assert neighbours(net.front) == [
-        ("conv0", "relu1", "conv2"),
-        ("conv2", "relu3", "conv4"),
-    ]
+    found = [(link.maker, link.value, link.readers) for link in links(net.front)]
+    assert found == [("conv0", "relu1", ("conv2",)), ("conv2", "relu3", ("conv4",))]
     after = equalize(net.front, [], "weights")
     nodes = {n.out: n for n in after.nodes}
     first, second = (after.params[nodes[n].ins[1]] for n in ("conv2", "conv4"))

@@ -2,12 +2,14 @@ import json
 
 import pytest
 
-from hwsim import CONTRACTS, FORMATS, Recipe
+from hwsim import CONTRACTS, FORMATS, INT8, Recipe
 from hwsim.blocks import LayerNorm, Softmax
 from hwsim.observers import OBSERVERS
 from hwsim.rounding import ROUNDINGS
+from hwsim.tables import Stored, Table
 from tests.compare import assert_one_line, assert_refused
 
+GELU = Table(function="gelu", fmt=INT8, fraction=6, bits=8, scales={2: Stored((0,), (0, 64), (0, 0))})
 FULL = Recipe(
     weights="int4",
     activations="uint8",
@@ -20,6 +22,7 @@ FULL = Recipe(
     residual="int8",
     softmax=Softmax(z="int16", z_step=0.0078125, fraction=14, mantissa=10),
     layernorm=LayerNorm(width=12, mantissa=7),
+    tables={"gelu": GELU},
     overrides=(
         ("fc*", {"weights": "int8", "per_channel": True}),
         ("fc2", {"contract": "pow2"}),
@@ -46,6 +49,9 @@ mantissa = 10
 [layernorm]
 width = 12
 mantissa = 7
+
+[tables]
+gelu = "of gelu.json"
 
 [overrides."fc*"]
 weights = "int8"
@@ -77,6 +83,8 @@ def test_dictionaries_come_back(recipe):
 def test_toml(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text(TOML)
+    assert_refused(lambda: Recipe.from_toml(path), str(path), "of gelu.json")
+    (tmp_path / "of gelu.json").write_text(json.dumps(GELU.to_json()))
     assert Recipe.from_toml(path) == FULL
     path.write_text("")
     assert Recipe.from_toml(path) == Recipe()
@@ -163,6 +171,11 @@ REFUSED = {
     "softmax bool": ({"softmax": {"z_step": True}}, "z_step True"),
     "override softmax": ({"overrides": {"p": {"softmax": {"z_step": 7}}}}, "z_step 7"),
     "override layernorm": ({"overrides": {"p": {"layernorm": {"bits": 7}}}}, "['bits']"),
+    "no tables": ({"tables": ["gelu"]}, "tables = ['gelu']", "[tables]"),
+    "table name": ({"tables": {"gelo": GELU}}, "'gelo'", "gelu_tanh"),
+    "another's table": ({"tables": {"silu": GELU}}, "'silu'", "'gelu'"),
+    "table value": ({"tables": {"gelu": 3}}, "one object"),
+    "override tables": ({"overrides": {"fc": {"tables": {}}}}, "['tables']", "whole model"),
     "a list": ({"overrides": [{"weights": "int8"}]}, "tables"),
 }
 

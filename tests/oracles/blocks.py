@@ -6,13 +6,15 @@ Nothing here calls the code under test, numpy's arithmetic or a float where a bi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 from .exact import ROUND, float32, tflm_multiply
+from .tables import finest, table_code
 
 Row = Sequence[int]
 
@@ -95,6 +97,7 @@ class SoftmaxOracle:
     out_scale: float = 2.0**-8
     contract: str = "dyadic16"
     rounding: str = "half_up"
+    tables: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def surplus(self) -> int:
@@ -112,13 +115,23 @@ class SoftmaxOracle:
         rule = "dyadic16" if self.contract == "pow2" and math.frexp(ratio)[0] != 0.5 else self.contract
         least = -(2 ** (self.z_bits - 1))
         z = [clamp(rescaled(v, ratio, rule, self.rounding), least, 0) for v in z]
-        return [round(math.exp(v * self.z_step) * 2**self.fraction) if k else 0 for v, k in zip(z, keep, strict=True)]
+        return [self.exp(v) if k else 0 for v, k in zip(z, keep, strict=True)]
+
+    def exp(self, z: int) -> int:
+        """An entry of a whole table, or what a fitted one gives."""
+        if "exp" in self.tables:
+            return table_code(self.tables["exp"], -int(math.log2(self.z_step)), z, self.fraction)
+        return round(math.exp(z * self.z_step) * 2**self.fraction)
 
     def __call__(self, row: Row, keep: Row = ()) -> list[int]:
         """Codes of the probabilities."""
         e = self.exponentials(row, keep or [1] * len(row))
-        mantissa, k = normalized(sum(e), self.mantissa)
-        r = reciprocal_entry(mantissa, self.mantissa)
+        if document := self.tables.get("reciprocal"):
+            mantissa, k = normalized(sum(e), finest(document) + 1)
+            r = table_code(document, finest(document), mantissa, 16)
+        else:
+            mantissa, k = normalized(sum(e), self.mantissa)
+            r = reciprocal_entry(mantissa, self.mantissa)
         nearest = self.rounding if self.rounding.startswith("half") else "half_up"
         direct = self.out_scale == 2.0**-self.out_bits
         bits = self.out_bits if direct else 16
@@ -147,6 +160,7 @@ class NormOracle:
     bias: Sequence[float] = ()
     contract: str = "dyadic16"
     rounding: str = "half_up"
+    tables: Mapping[str, Any] = field(default_factory=dict)
 
     def shift(self, n: int) -> int:
         """Bits by which d is shortened, from what the input's codes can reach."""
@@ -165,8 +179,13 @@ class NormOracle:
         d = [ROUND[self.rounding](Fraction(x, 2**p)) for x in d]
         step = (Fraction(self.lsb) * 2**p) ** 2
         v = sum(x * x for x in d) + max(1, round(Fraction((n**3 if self.mean else n) * self.eps) / step))
-        mantissa, exponent = normalized(v, self.mantissa)
-        r, down = rsqrt_entry(mantissa, self.mantissa, odd=bool(exponent % 2)), exponent // 2 + 17 - self.width
+        if document := self.tables.get("rsqrt"):
+            mantissa, exponent = normalized(v, finest(document) + 1)
+            r = table_code(document, finest(document), mantissa << exponent % 2, 16)
+        else:
+            mantissa, exponent = normalized(v, self.mantissa)
+            r = rsqrt_entry(mantissa, self.mantissa, odd=bool(exponent % 2))
+        down = exponent // 2 + 17 - self.width
         top = 2 ** (self.width - 1)
         return [clamp(ROUND[self.rounding](Fraction(x * r, 2**down)), -top, top - 1) for x in d]
 

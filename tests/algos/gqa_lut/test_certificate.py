@@ -12,9 +12,11 @@ from algos.gqa_lut.certificate import POINTS, Points, common_optimum, optimum
 from algos.gqa_lut.search import Tables
 from hwsim import INT4, INT16, IntFormat
 from hwsim.app.fit_lut import verdict
-from hwsim.segments import best_ends, best_line, moments, run_errors
+from hwsim.segments import best_ends, best_line, line_costs, line_through, moments, run_errors
 from hwsim.tables import Stored
+from tests.compare import assert_refused
 
+NOBODY = np.array([], np.int64)
 INT10, INT12 = IntFormat("int10", 10), IntFormat("int12", 12)
 
 
@@ -23,11 +25,16 @@ def brute_partition(task, n):
     x, y = task.reals(n), task.targets(n) * task.one
     reach = range(-task.reach, task.reach)
     tails = task.alone(n).tails
+    must = np.isin(x, task.function.exact)
 
     def run(i, j, e):
         tail = tails[0] if e == 0 else tails[1] if e == task.entries - 1 else None
-        lines = [tail] if tail else product(reach, reach)
-        return min(float(np.sum((k * x[i:j] + b - y[i:j]) ** 2)) for k, b in lines) if i < j else 0.0
+        least = 0.0 if i == j else np.inf
+        for k, b in [tail] if tail else product(reach, reach):
+            r = k * x[i:j] + b - y[i:j]
+            if not r[must[i:j]].any():
+                least = min(least, float(np.sum(r**2)))
+        return least
 
     costs = {}
     best = np.inf
@@ -54,6 +61,88 @@ def test_the_optimum_is_what_brute_force_finds(name, entries):
     assert got.bound == got.mse
 
 
+def square(x):
+    return x * x
+
+
+# Pinned at an end, in the middle, at two points (one line cannot serve both), and where a tail's line misses one.
+PINNED = {
+    "end": Function(name="end", fn=square, span=(-2, 1.5), exact=(1.5,)),
+    "middle": Function(name="middle", fn=square, span=(-2, 2), exact=(0.0,)),
+    "two": Function(name="two", fn=square, span=(-2, 2), exact=(-0.5, 1.5)),
+    "tail": Function(name="tail", fn=square, span=(-1, 2), exact=(-0.5, 1.5), tails=((0, 0), None)),
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+@pytest.mark.parametrize("entries", [2, 3])
+def test_the_best_of_the_exact_tables_is_what_brute_force_finds(name, entries):
+    task = Task.of(PINNED[name], entries, fmt=INT4, scales=(1,), bits=6, fraction=2)
+    assert task.reals(1)[task.pins(1)].tolist() == list(task.function.exact)
+    got = fit(PINNED[name], entries, fmt=INT4, scales=(1,), bits=6, fraction=2)
+    assert got.mse == got.bound == pytest.approx(brute_partition(task, 1), rel=1e-9, abs=1e-15)
+    assert entries > 2 or got.mse > optimum(free(task)).mse
+    assert got.inexact == ()
+
+
+def free(task):
+    """The same task without exact points."""
+    return Task.of(
+        Function(**{**vars(task.function), "exact": ()}), task.entries, fmt=INT4, scales=(1,), bits=6, fraction=2
+    )
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("entries", [4, 5, 7, 8, 12, 16, 24, 32, 48, 64])
+def test_exp_of_0_is_1(entries, shared):
+    got = fit("exp", entries, shared=shared)
+    for n in range(7):
+        table = got.table(n)
+        assert table.run((_type(n),), np.zeros(1, np.int8))[0] * table.scale == 1
+    assert got.inexact == ()
+    assert got.gap >= 0
+
+
+@pytest.mark.parametrize(("fmt", "n", "bits"), [(INT10, 6, 8), (INT16, 12, 12), (INT16, 11, 16)])
+def test_exp_of_0_is_1_where_codes_are_many(fmt, n, bits):
+    got = fit("exp", 8, fmt=fmt, scales=(n, n - 1), bits=bits, fraction=bits - 2)
+    assert got.inexact == ()
+    assert got.bound <= got.mse <= 1.5 * got.bound
+
+
+def test_formats_without_the_number_are_not_held_to_it():
+    got = fit("exp", 4, bits=7, fraction=6, scales=(4,))  # 63 / 64 at most
+    assert not got.task.pins(4).any()
+    assert got.gap == 0
+    two = Function(name="two", fn=square, span=(-2, 2), exact=(-2.0, -1.0, 0.0, 1.0, 2.0))
+    assert_refused(lambda: fit(two, 2, scales=(2,)), "2 lines", "two", "(-2.0, -1.0, 0.0, 1.0, 2.0)")
+    assert fit(two, 4, scales=(2, 3), bits=10).inexact == ()
+
+
+def test_a_table_that_misses_the_point_may_pass_the_bound_and_says_so():
+    task = Task.of("exp", 3, scales=(5,))
+    loose = Function(**{**vars(FUNCTIONS["exp"]), "exact": ()})
+    got = Fit(task=task, method="imported", seed=None, stored=fit(loose, 3, scales=(5,)).stored)
+    assert got.mse < got.bound
+    assert got.inexact == (0.0,)
+    assert "below the bound" in verdict(got)
+    assert "not exact at 0" in verdict(got)
+    assert "outer" not in verdict(got)
+
+
+def test_line_through_is_the_best_of_all_lines_that_pass():
+    rng = np.random.default_rng(3)
+    for trial in range(300):
+        n = int(rng.integers(1, 7))
+        x, y = np.sort(rng.integers(-20, 20, n)) / 4.0, np.rint(rng.normal(0, 4, n))
+        w, pins = rng.uniform(0.1, 2, n), rng.permutation(n)[: int(rng.integers(1, 3))]
+        error, k, b = line_through(moments(w, x, y)[:, -1], x[pins], y[pins], 8)
+        passing = [(i, j) for i, j in product(range(-8, 8), repeat=2) if (i * x[pins] + j == y[pins]).all()]
+        least = min((np.sum(w * (i * x + j - y) ** 2) for i, j in passing), default=np.inf)
+        assert error == pytest.approx(least, rel=1e-9, abs=1e-9), trial
+        assert not passing or (k, b) in passing
+
+
 def test_best_line_is_the_best_of_all_lines():
     rng = np.random.default_rng(0)
     for trial in range(200):
@@ -68,7 +157,7 @@ def test_best_line_is_the_best_of_all_lines():
 
 def test_runs_are_sums_of_their_points():
     x, y = np.arange(9) / 4, np.random.default_rng(1).normal(0, 5, 9)
-    errors, slopes, intercepts = run_errors(moments(np.ones(9), x, y), 16)
+    errors, slopes, intercepts = run_errors(moments(np.ones(9), x, y), 16, NOBODY, x[:0], y[:0])
     for i, j in combinations(range(10), 2):
         got = np.sum((slopes[i, j] * x[i:j] + intercepts[i, j] - y[i:j]) ** 2)
         assert got == pytest.approx(errors[i, j], rel=1e-9, abs=1e-9)
@@ -78,11 +167,14 @@ def test_runs_are_sums_of_their_points():
 def test_best_ends_tries_all_ends():
     rng = np.random.default_rng(2)
     for _ in range(50):
-        x, y = np.arange(6) / 2, rng.normal(0, 8, 6)
+        x, y = np.arange(6) / 2, np.rint(rng.normal(0, 8, 6))
         slopes, intercepts = rng.integers(-8, 8, 3), rng.integers(-8, 8, 3)
-        ends = np.empty(3, np.int64)
-        error = best_ends(x, y, slopes, intercepts, ends)
-        squares = (np.outer(slopes, x) + intercepts[:, None] - y) ** 2
+        ends, penalty = np.empty(3, np.int64), np.where(rng.random(6) < 0.3, 1000.0, 0)
+        costs = line_costs(x, y, penalty, slopes, intercepts)
+        error = best_ends(costs, ends)
+        misses = np.outer(slopes, x) + intercepts[:, None] - y
+        squares = misses**2 + penalty * (misses != 0)
+        assert np.allclose(costs.T, squares, rtol=1e-12)
         every = [
             sum(squares[e, q] for q, e in enumerate(s)) for s in product(range(3), repeat=6) if list(s) == sorted(s)
         ]
@@ -192,14 +284,16 @@ def test_wide_inputs(fmt, n):
     assert (got.gap == 0) == (fmt.bits <= 10)
 
 
-def test_the_block_bound_is_below_the_exact_optimum(monkeypatch):
+@pytest.mark.parametrize("name", ["tanh", "exp"])
+def test_the_block_bound_is_below_the_exact_optimum(monkeypatch, name):
     import algos.gqa_lut.certificate as c
 
-    exact = optimum(Task.of("tanh", 6, scales=(5,))).mse
+    exact = optimum(Task.of(name, 6, scales=(5,))).mse
     monkeypatch.setattr(c, "POINTS", 40)
-    blocks = c._optimum.__wrapped__(Task.of("tanh", 6, scales=(5,)))
+    blocks = c._optimum.__wrapped__(Task.of(name, 6, scales=(5,)))
     assert POINTS == 1024
-    assert blocks.bound <= exact * (1 + 1e-9) <= blocks.mse * (1 + 1e-9)
+    assert blocks.bound <= exact * (1 + 1e-9)
+    assert exact <= blocks.mse * (1 + 1e-9)
     assert blocks.mse <= 1.2 * exact
 
 

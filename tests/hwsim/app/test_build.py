@@ -54,6 +54,15 @@ def test_labels_and_samples(hwsim, graph_file, inputs_file, tmp_path):
     assert "accuracy    100.00 % INT8 (15 of 15)" in out
 
 
+def test_fitted_tables(hwsim, refused, tmp_path):
+    words = ("build", "mlp", "-o", tmp_path / "b", "--samples", 8)
+    assert hwsim(*words, "--tables", 8, *QUICK).status == 0
+    recipe = json.loads((tmp_path / "b" / "report.json").read_text())["recipe"]
+    assert {len(t["gelu"]["4"]["slopes"]) for k, t in recipe["tables"].items() if k == "gelu"} == {8}
+    assert "8 segments: gelu, gelu_tanh, hswish" in (tmp_path / "b" / "report.html").read_text()
+    assert "entries 1 is outside 2..64" in refused(*words, "--tables", 1, *QUICK)
+
+
 def test_a_mismatch_is_status_1_and_the_report_explains_it(hwsim, graph_file, tmp_path, monkeypatch):
     from codegen.runners import RUNNERS
 

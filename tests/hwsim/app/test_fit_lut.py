@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from algos.gqa_lut import fit, from_json
+from hwsim import INT8, QType
 
 
 def test_the_best_of_several_seeds(hwsim, tmp_path):
@@ -81,3 +82,38 @@ def test_what_is_printed_is_what_the_table_gives(hwsim, name):
     assert [
         int(line.split()[1]) for line in out.splitlines() if len(line.split()) == 3 and line.split()[0].isdigit()
     ] == k.tolist()
+
+
+def test_a_function_of_the_users_on_several_processes(hwsim, tmp_path, monkeypatch):
+    (tmp_path / "swooshes.py").write_text("import math\nswoosh = lambda x: max(x, 0.0) * math.tanh(x)\n")
+    monkeypatch.chdir(tmp_path)
+    words = ("fit-lut", "swooshes:swoosh", "--span", -4, 4, "--entries", 5, "--seeds", 2, "--quiet", "--json")
+    one, two = (hwsim(*words, tmp_path / f"{jobs}.json", "--jobs", jobs) for jobs in (1, 2))
+    assert one.status == two.status == 0
+    assert one.out.replace("1.json", "2.json") == two.out
+    document = json.loads((tmp_path / "2.json").read_text())
+    assert document == json.loads((tmp_path / "1.json").read_text())
+    assert from_json(document, fn=lambda x: np.maximum(x, 0) * np.tanh(x), span=(-4, 4)).mse == pytest.approx(
+        document["certificate"]["mse"]
+    )
+    sys.modules.pop("swooshes")
+
+
+def test_refusals_of_functions_and_jobs(refused):
+    assert "--span LOW HIGH" in refused("fit-lut", "math:sin", "--quiet")
+    assert "no module 'nowhere'" in refused("fit-lut", "nowhere:f", "--span", 0, 1, "--quiet")
+    assert "'many'" in refused("fit-lut", "gelu", "--jobs", "many")
+
+
+def test_a_rounded_result(hwsim, refused):
+    status, out, _ = hwsim("fit-lut", "gelu", "--output", "int8:2**-5", "--scales", "4,5", "--quiet")
+    assert status == 0
+    got = fit("gelu", 8, scales=(4, 5), out=QType((), INT8, 2.0**-5))
+    assert f"mse {got.mse:.3g}, bound {got.bound:.3g}" in out
+    assert (
+        f"rounded to int8 at step 0.03125; before: mse {got.unrounded.mse:.3g}, bound {got.unrounded.bound:.3g}" in out
+    )
+    assert "no table beats" in out
+    assert "'int8'" in refused("fit-lut", "gelu", "--output", "int8", "--quiet")
+    assert "fp4_e2m1" in refused("fit-lut", "gelu", "--output", "fp4_e2m1:2**-1", "--quiet")
+    assert "int9000" in refused("fit-lut", "gelu", "--output", "int9000:2**-1", "--quiet")

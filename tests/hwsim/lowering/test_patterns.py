@@ -56,6 +56,8 @@ class Net:
         self.front.outputs = list(outputs)
         self.front.check()
         x = {"x": self.rng.normal(size=(40, *self.shape)).astype(np.float32)}
+        for name in self.front.masks():
+            x[name] = (self.rng.random((40, *self.front.inputs[name])) < 0.7).astype(np.float32)
         recipe = recipe or Recipe()
         return lower(self.front, calibrate(self.front, [x], recipe), recipe), x
 

@@ -37,7 +37,7 @@ def test_pre_norm_residual():
         "layer_norm m s",
         params=["w"],
     )
-    assert find_roles(front) == Roles(names("a h s"), names(""), names(""))
+    assert find_roles(front) == Roles(names("a h s"), names(""), names(""), {"f": names("gelu")})
 
 
 def test_post_norm_residual_has_narrow_copies():

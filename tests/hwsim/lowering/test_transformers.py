@@ -49,6 +49,13 @@ def softmax(mask: str = "") -> Made:
     return n, [a, b, n.node("softmax", "x", *ins)]
 
 
+def log_softmax() -> Made:
+    """Of an input, of scores that stay in their accumulator, and of a sum."""
+    n = Net(2, 5, 5)
+    total = n.node("add", "x", n.node("relu", "x"))
+    return n, [n.node("log_softmax", v) for v in ("x", n.node("matmul", "x", "x", gain=0.5), total)]
+
+
 def norms() -> Made:
     """Pre-norm and post-norm residuals; a residual that a layer reads too."""
     n = Net(3, 12)
@@ -79,11 +86,29 @@ def tokens() -> Made:
     return n, [first, last, middle, around, normal]
 
 
+def masked() -> Made:
+    """A mask made of an input: kept and left out, beside a constant in a softmax, counted, and in a mean."""
+    n = Net(4, 5)
+    keep = n.node("mask", "m")
+    n.front.inputs["m"] = (4, 1)
+    n.front.params["fixed"] = np.tril(np.ones((4, 4), np.float32))
+    turned = n.node("reshape", keep, shape=[1, 4])
+    scores = n.node("matmul", "x", n.node("transpose", "x", perm=[0, 2, 1]), gain=0.4)
+    p = n.node("matmul", n.node("softmax", scores, "fixed", turned), "x")
+    rest = n.node("masked", "x", n.node("not", keep))
+    mean = n.node("div", n.node("sum", n.node("masked", p, keep), axes=[1]), n.node("sum", keep, axes=[1]), least=1.0)
+    ratio = n.node("div", "x", n.node("sigmoid", p), least=0.25)
+    wide = n.node("div", "x", n.node("sum", n.node("mul", "x", "x"), axes=[1]), least=2.0)
+    return n, [rest, n.node("sum", rest, axes=[1]), mean, ratio, wide]
+
+
 MAKERS: dict[str, Any] = {
+    "masked": masked,
     "products": products,
     "softmax": softmax,
     "softmax, causal": lambda: softmax("causal"),
     "softmax, padding": lambda: softmax("padding"),
+    "log_softmax": log_softmax,
     "norms": norms,
     "identities": identities,
     "tokens": tokens,
@@ -106,7 +131,8 @@ def test_near_float_on_every_engine(name: str, recipe: str) -> None:
     g, x = net.graph(*outputs, recipe=RECIPES[recipe][0])
     db = sqnr(net, g, x)
     assert db > RECIPES[recipe][1], f"{db:.1f} dB"
-    check_engines(g, {"x": x["x"][:4]}, against={"int8": ENGINES, "int16": ("c", "ort")}.get(recipe, ("numba",)))
+    few = {name: v[:4] for name, v in x.items()}
+    check_engines(g, few, against={"int8": ENGINES, "int16": ("c", "ort")}.get(recipe, ("numba",)))
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -115,7 +141,7 @@ def test_int4_builds(name: str) -> None:
     g, x = net.graph(*outputs, recipe=Recipe(activations="int4", weights="int4"))
     db = sqnr(net, g, x)
     assert db > 3, f"{db:.1f} dB"
-    check_engines(g, {"x": x["x"][:4]}, against=("c",))
+    check_engines(g, {name: v[:4] for name, v in x.items()}, against=("c",))
 
 
 def test_every_front_operation_is_lowered_in_some_test() -> None:

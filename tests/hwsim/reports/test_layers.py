@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hwsim import BATCH, INT4, INT8, INT16, INT32, UINT8, Graph, QType, Recipe, quantize
+from hwsim import BATCH, BINARY, INT4, INT8, INT16, INT32, TERNARY, UINT8, Graph, QType, Recipe, quantize
 from hwsim.ops import Add, Lut, MatMul, Shift
 from hwsim.ranges import Interval
 from hwsim.reports import layer_rows, layer_table, total_macs, total_parameters
@@ -75,6 +75,7 @@ def test_bits_needed(lo, hi, fmt, bits):
 
 def test_stored_bytes():
     assert [stored_bytes(f, 5) for f in (INT4, INT8, INT16, INT32)] == [3, 5, 10, 20]
+    assert [stored_bytes(f, n) for f, n in ((TERNARY, 4), (TERNARY, 5), (BINARY, 8), (BINARY, 9))] == [1, 2, 1, 2]
 
 
 def test_table_has_a_line_a_value_and_no_sqnr_without_float():

@@ -1,0 +1,60 @@
+"""The tables of a whole model: activations, and what softmax and norms are made of; `hwsim.Recipe` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from hwsim.blocks.logsoftmax import middle_log
+from hwsim.blocks.reciprocal import best_reciprocal
+from hwsim.blocks.rsqrt import best_rsqrt
+from hwsim.formats import INT8, UINT8, IntFormat
+from hwsim.recipe import TABLED
+from hwsim.tables import Table
+
+from .functions import FUNCTIONS, Function
+from .search import Search
+from .task import Task
+
+TRANSFORMER = ("gelu", "exp", "reciprocal", "rsqrt")
+MANTISSA = 7  # fractional bits of a normalised mantissa in [1, 2): UINT8, the leading one included
+
+
+def tables(
+    functions: Sequence[str] = TABLED, entries: int = 8, *, fmt: IntFormat = INT8, shared: bool = True, seed: int = 0
+) -> dict[str, Table]:
+    """Fitted tables by function, for ``Recipe(tables=...)``.
+
+    Args:
+        functions: names in `hwsim.recipe.TABLED`.
+        entries: segments of each.
+        fmt: format of the activations and of softmax's argument; reciprocal, rsqrt and log read UINT8 mantissas.
+        shared: one set of lines for all steps (as published), or the certified optimum of each.
+        seed: of the search.
+
+    Raises:
+        ValueError: a function that no model has.
+    """
+    if unknown := [name for name in functions if name not in TABLED]:
+        raise ValueError(f"tables: {unknown} are not used by models: use {', '.join(TABLED)}")
+    found = {}
+    for name in functions:
+        task = Task.of(normalised(name), entries, fmt=UINT8 if name in NORMALISED else fmt, shared=shared)
+        found[name] = task.made(Search(seed=seed)(task))
+    return found
+
+
+def normalised(name: str) -> str | Function:
+    """The function that hardware needs under a name: of mantissas, the best constants of their steps."""
+    if name not in NORMALISED:
+        return FUNCTIONS[name].name
+    best, top, n = NORMALISED[name]
+    step = 2.0**-n
+    return Function(name=name, fn=partial(best, step=step), span=(1.0, top - step), scales=(n,))
+
+
+NORMALISED = {
+    "reciprocal": (best_reciprocal, 2.0, MANTISSA),
+    "rsqrt": (best_rsqrt, 4.0, MANTISSA - 1),
+    "log": (middle_log, 2.0, MANTISSA),
+}

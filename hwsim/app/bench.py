@@ -1,0 +1,76 @@
+"""``hwsim bench``: a part of the project measured beside what is published of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import bench_lut
+from .folder import check_file, place, write_folder
+from .pool import add_jobs
+
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Something that can be measured.
+
+    Args:
+        name: as the user calls it.
+        what: one line about it.
+        run: the command's arguments to a printable text and plain JSON data.
+    """
+
+    name: str
+    what: str
+    run: Callable[[argparse.Namespace], tuple[str, Any]]
+
+
+BENCHES = (
+    Bench(name="lut", what="piecewise-linear tables: ours, GQA-LUT's, NN-LUT's, the optimum", run=bench_lut.run),
+)
+EXAMPLES = f"""what there is to measure:
+{chr(10).join(f"  {b.name:6} {b.what}" for b in BENCHES)}
+
+examples:
+  hwsim bench lut
+  hwsim bench lut --seeds 5 --jobs 2 --json lut.json"""
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "bench",
+        help="measure a part of the project beside published figures",
+        description="Measure a part of the project beside what is published of it; seconds are this machine's.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("what", metavar="WHAT", help=", ".join(b.name for b in BENCHES))
+    p.add_argument("--seeds", type=int, default=5, metavar="K", help="seeds of every search (default: 5)")
+    add_jobs(p)
+    p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the figures too")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    bench = next((b for b in BENCHES if b.name == args.what), None)
+    if bench is None:
+        raise ValueError(f"bench: {args.what!r} is unknown: use one of {', '.join(b.name for b in BENCHES)}")
+    if not 1 <= args.seeds <= MOST_SEEDS:
+        raise ValueError(f"bench: --seeds {args.seeds} is outside 1..{MOST_SEEDS}")
+    if args.json is not None:
+        check_file(args.json)
+    text, figures = bench.run(args)
+    print(text)
+    if args.json is not None:
+        document = json.dumps({bench.name: figures}, indent=1, allow_nan=False) + "\n"
+        write_folder(args.json.parent, {args.json.name: document.encode()})
+        print(f"\nfigures: {args.json}")
+    return 0

@@ -1,0 +1,77 @@
+"""A function by its piecewise-linear table: comparators, one multiply-add, one shift. Source: arXiv:2403.19591."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from ..contracts import Contract, Dyadic16, suited
+from ..formats import UINT16, IntFormat
+from ..graph import Graph, Value
+from ..ops import Pwl, Requant
+from ..ops.shapes import per_tensor
+from ..qtensor import QType
+from ..ranges import Interval
+from ..tables import Table, exponent_of, is_power_of_two
+
+Tables = Mapping[str, Table]
+"""By function: ``gelu``, ``exp``, ``reciprocal``, ``rsqrt`` ..."""
+NO_TABLES: Tables = MappingProxyType({})
+
+
+def fitted(
+    g: Graph,
+    x: Value,
+    table: Table,
+    out: QType,
+    *,
+    contract: type[Contract] = Dyadic16,
+    rounding: str = "half_up",
+    name: str,
+) -> Value:
+    """The function of `x` in type `out`, one rounding.
+
+    Args:
+        g: the graph.
+        x: integers at a power-of-two step that the table has, zero_point 0.
+        table: see `hwsim.tables.Table`.
+        out: at a power-of-two step the table's own shift reaches it; else its exact result is requantized.
+        contract: of that requantization.
+        rounding: of either.
+        name: of the result.
+    """
+    _, zero = per_tensor("table", x.type)
+    if zero or not isinstance(x.type.fmt, IntFormat) or not is_power_of_two(x.type.scale):
+        raise ValueError(
+            f"table of {table.function}: {x.name!r} is {x.type.fmt.name} at scale {x.type.scale} zero_point {zero}; it "
+            "must be integers at a power of two, zero_point 0"
+        )
+    n = -exponent_of(x.type)
+    if is_power_of_two(out.scale):
+        return piecewise(g, x, table, replace(table.at(n, out), rounding=rounding), name)
+    y = piecewise(g, x, table, table.at(n), f"{name}.exact")
+    rule = suited(contract, float(y.type.lsb / out.lsb))
+    return g.add(Requant.to(out, y.type, rule, rounding), y, name=name)
+
+
+def fraction_of(g: Graph, mantissa: Value, table: Table, unit: float, name: str) -> Value:
+    """The function of a normalised mantissa (its leading one is 1.0): UINT16, 16 fractional bits of `unit`."""
+    op = table.at(mantissa_bits(table) - 1, QType((), UINT16, 2.0**-16))
+    return piecewise(g, mantissa, table, replace(op, scale=2.0**-16 * unit), name)
+
+
+def mantissa_bits(table: Table) -> int:
+    """Bits, with the leading one, of the mantissa that a table takes: those of its finest scale."""
+    return 1 + max(table.scales)
+
+
+def piecewise(g: Graph, x: Value, table: Table, op: Pwl, name: str) -> Value:
+    """`op`, if the table was made for all that `x` can reach."""
+    reach, made_for = g.reach[x.name], Interval(table.fmt.min_int, table.fmt.max_int)
+    if not reach.inside(made_for):
+        raise ValueError(
+            f"table of {table.function}: {x.name!r} may reach {reach.lo}..{reach.hi}, the table is for "
+            f"{table.fmt.name}; fit it for {x.type.fmt.name}"
+        )
+    return g.add(op, x, name=name)
