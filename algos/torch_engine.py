@@ -5,6 +5,7 @@ Everything is int64; products go through float64 where every partial sum fits it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,9 +116,87 @@ def largest(x: Tensor) -> int:
 def matmul(op: ops.MatMul, types: Types, a: Tensor, b: Tensor, *bias: Tensor) -> Tensor:
     """Matrix product; through float64 where ``k * max|a| * max|b|`` fits."""
     a, b = integers(types[0], a), less_zero(types[1], b)
+    if op.datapath != ops.Datapath():
+        return stepped(op, a, b, *bias)
     exact = a.shape[-1] * largest(a) * largest(b) < MANTISSA
     y = (a.double() @ b.double()).long() if exact else (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
     return y + bias[0] if bias else y
+
+
+def block_matmul(op: ops.BlockMatMul, types: Types, a: Tensor, b: Tensor, *scales: Tensor) -> Tensor:
+    """Each block's dot product scaled and rounded on its own, blocks as one more axis."""
+    a, b = less_zero(types[0], a), integers(types[1], b)
+    if op.zeros:
+        b = b - scales[-1].repeat_interleave(op.block, 0)[: b.shape[0]]
+    short = -b.shape[0] % op.block
+    a = torch.nn.functional.pad(a, (0, short)).unflatten(-1, (-1, op.block))
+    b = torch.nn.functional.pad(b, (0, 0, 0, short)).unflatten(0, (-1, op.block))
+    exact = op.block * largest(a) * largest(b) < MANTISSA
+    x = torch.einsum("...gk,gkn->...gn", a.double(), b.double()).long() if exact else (a[..., None] * b).sum(-2)
+    exponent = torch.zeros((), dtype=torch.int64)
+    for t, side in zip(types[2:], (scales[0], *(s.unsqueeze(-1) for s in scales[1 : 1 + op.left])), strict=False):
+        if t.fmt.name == "e8m0":
+            exponent = exponent + side - 127
+        else:
+            x = x * integers(t, side)
+    up = exponent.clamp(max=op.max_exp) - op.lsb_exp
+    return divide(x << up.clamp(min=0), (-up).clamp(0, 62), op.rounding).sum(-2)
+
+
+def stepped(op: ops.MatMul | ops.Conv2d, a: Tensor, b: Tensor, start: Tensor | int = 0) -> Tensor:
+    """Products of `tree` neighbours at a time, cut, then into the accumulator; every choice takes this one road."""
+    path, bits = op.datapath, op.acc.bits
+    top = op.acc.max_int
+    bottom = -top if path.signs == "magnitude" else op.acc.min_int
+    y, drop = start + (a[..., :1] @ b[..., :1, :]) * 0, torch.tensor(path.drop)
+    right = b if b.ndim == 2 else b.unsqueeze(-3)
+    for k in range(0, a.shape[-1], path.tree):
+        products = a[..., k : k + path.tree, None] * right[..., k : k + path.tree, :]
+        y = y + divide(products, drop, "floor" if path.signs == "twos" else "toward_zero").sum(-2)
+        if path.overflow == "saturate":
+            y = torch.minimum(torch.maximum(y, torch.tensor(bottom)), torch.tensor(top))
+        elif path.overflow == "wrap":
+            y = y & ((1 << bits) - 1)
+            y = torch.where(y > top, y - (1 << bits), y)
+    return y
+
+
+def block_quantize(op: ops.BlockQuantize, types: Types, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Exponents by frexp, elements by search in the format's grid (magnitudes below 2**53)."""
+    v, k = less_zero(types[0], x).double(), x.shape[-1]
+    blocks = torch.nn.functional.pad(v, (0, -k % op.block)).unflatten(-1, (-1, op.block))
+    most = blocks.abs().amax(-1)
+    top = float(op.fmt.max_int) * 2.0**op.fmt.lsb_exp
+    a, power = torch.frexp(most)
+    m, top_power = math.frexp(top)
+    half_step = 2.0 ** -(op.mantissa + 2)
+    bump = {"floor": a >= 1, "rceil": a > m, "ceil": a > 0.5, "even": a >= 1 - half_step}[op.rule]
+    e = torch.where(most > 0, (power - top_power + bump).clamp(op.lo, op.hi), op.lo).long()
+    units = torch.ldexp(blocks, -e.unsqueeze(-1).double() - op.fmt.lsb_exp)
+    if isinstance(op.fmt, IntFormat):
+        codes = nearest(torch.arange(1 - op.fmt.min_int), units.abs(), op.rounding)
+        codes = torch.where(units < 0, -codes, codes).clamp(op.fmt.min_int, op.fmt.max_int)
+    else:
+        codes = nearest(
+            torch.tensor(op.fmt.grid[: (1 << (op.fmt.bits - 1)) - op.fmt.reserved]), units.abs(), op.rounding
+        )
+        codes = codes + (units < 0) * (1 << (op.fmt.bits - 1))
+    return codes.flatten(-2)[..., :k], e + 127
+
+
+def nearest(grid: Tensor, x: Tensor, rounding: str) -> Tensor:
+    """Index of the entry of an ascending grid that `x` >= 0 rounds to; past its end the last."""
+    grid = grid.double()
+    low = (torch.searchsorted(grid, x, right=True) - 1).clamp(max=len(grid) - 2)
+    middle = (grid[low] + grid[low + 1]) / 2
+    match rounding:
+        case "toward_zero":
+            up = x >= grid[low + 1]
+        case "half_away":
+            up = x >= middle
+        case _:
+            up = (x > middle) | ((x == middle) & (low % 2 == 1))
+    return low + up
 
 
 def framed(x: Tensor, padding: Any, code: int) -> Tensor:
@@ -138,6 +217,8 @@ def conv2d(op: ops.Conv2d, types: Types, x: Tensor, w: Tensor, *bias: Tensor) ->
     """Convolution of a framed image; tap by tap where float64 cannot hold it."""
     x = framed(integers(types[0], x), (*op.padding, (0, 0)), types[0].zero_point).permute(0, 3, 1, 2)
     w = less_zero(types[1], w).permute(0, 3, 1, 2)
+    if op.datapath != ops.Datapath():
+        return stepped_windows(op, x, w, *bias)
     if w[0].numel() * largest(x) * largest(w) < MANTISSA:
         convolve = torch.nn.functional.conv2d
         y = convolve(x.double(), w.double(), None, op.stride, 0, op.dilation, op.groups).long()
@@ -149,20 +230,38 @@ def conv2d(op: ops.Conv2d, types: Types, x: Tensor, w: Tensor, *bias: Tensor) ->
 
 def taps(op: ops.Conv2d, x: Tensor, w: Tensor) -> Tensor:
     """Convolution as a sum over kernel positions, int64."""
-    n, _, h, width = x.shape
     out, cin = w.shape[0] // op.groups, w.shape[1]
+    y = 0
+    for part, tap in zip(under_taps(op, x), w.flatten(2).permute(2, 0, 1), strict=True):
+        n, _, oh, ow = part.shape
+        parts = part.reshape(n, op.groups, 1, cin, oh, ow)
+        y = y + (parts * tap.reshape(1, op.groups, out, cin, 1, 1)).sum(3)
+    return y.reshape(n, -1, oh, ow)
+
+
+def under_taps(op: ops.Conv2d, x: Tensor) -> list[Tensor]:
+    """What every kernel position sees of (n, c, h, w), each (n, c, oh, ow), in order."""
     oh, ow = (
         (size - d * (k - 1) - 1) // s + 1
-        for size, k, d, s in zip((h, width), op.kernel, op.dilation, op.stride, strict=True)
+        for size, k, d, s in zip(x.shape[2:], op.kernel, op.dilation, op.stride, strict=True)
     )
-    y = torch.zeros((n, op.groups, out, oh, ow), dtype=torch.int64)
+    parts = []
     for i in range(op.kernel[0]):
         for j in range(op.kernel[1]):
             rows = slice(i * op.dilation[0], i * op.dilation[0] + (oh - 1) * op.stride[0] + 1, op.stride[0])
             cols = slice(j * op.dilation[1], j * op.dilation[1] + (ow - 1) * op.stride[1] + 1, op.stride[1])
-            part = x[:, :, rows, cols].reshape(n, op.groups, 1, cin, oh, ow)
-            y += (part * w[:, :, i, j].reshape(1, op.groups, out, cin, 1, 1)).sum(3)
-    return y.reshape(n, -1, oh, ow)
+            parts.append(x[:, :, rows, cols])
+    return parts
+
+
+def stepped_windows(op: ops.Conv2d, x: Tensor, w: Tensor, *bias: Tensor) -> Tensor:
+    """Convolution as matrix products of each group, kernel positions outermost."""
+    parts, (o, cin) = torch.stack(under_taps(op, x), 1), w.shape[:2]
+    n, count, _, oh, ow = parts.shape
+    rows = parts.reshape(n, count, op.groups, cin, -1).permute(0, 2, 4, 1, 3).flatten(3)
+    columns = w.reshape(op.groups, o // op.groups, cin, count).permute(0, 3, 2, 1).flatten(1, 2)
+    start = (bias[0].reshape(op.groups, 1, -1),) if bias else ()
+    return stepped(op, rows, columns, *start).permute(0, 2, 1, 3).reshape(n, oh, ow, o)
 
 
 def pool(op: ops.Pool, types: Types, x: Tensor) -> Tensor:
@@ -262,6 +361,7 @@ def cut(op: ops.Slice, types: Types, x: Tensor) -> Tensor:
 
 
 RUN: dict[type, Callable[..., Any]] = {
+    **{ops.BlockMatMul: block_matmul, ops.BlockQuantize: block_quantize},
     **{ops.MatMul: matmul, ops.Conv2d: conv2d, ops.Pool: pool, ops.Requant: requant, ops.Lut: lut, ops.Pwl: pwl},
     **{ops.Add: add, ops.Mul: mul, ops.Reduce: reduce, ops.Shift: shift, ops.Select: select},
     **{ops.ShiftBy: shift_by, ops.Normalize: normalize},

@@ -7,7 +7,8 @@ from collections import Counter
 from hwsim.graph import Graph, Node
 
 MAPS = ("requant", "lut", "pwl", "shift")  # one code in, one code out: a function that a loop may call
-HOSTS = ("matmul", "conv2d", "pool", "add", "mul", "reduce", "shift_by")  # loops that may call them before they store
+# Loops that may call maps before they store.
+HOSTS = ("matmul", "block_matmul", "conv2d", "pool", "add", "mul", "reduce", "shift_by")
 
 Chain = list[tuple[int, Node]]  # nodes with their numbers; the first makes the loop, the others are called in it
 

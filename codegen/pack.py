@@ -1,4 +1,4 @@
-"""How codes lie in memory: up to 4 bits two a byte, the first in the low nibble (ONNX's and CMSIS-NN's order)."""
+"""How codes lie in memory: 1, 2 or 4 bits a code, the first in the low bits (ONNX's and CMSIS-NN's order)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from numpy.typing import NDArray
 from hwsim.formats import Codes, Format
 
 
-def packed(fmt: Format) -> bool:
-    """Whether constants of `fmt` are kept two to a byte."""
-    return fmt.bits <= 4
+def width(fmt: Format) -> int | None:
+    """Bits that a constant's code of `fmt` takes: 1, 2 or 4; None where it keeps a container of its own."""
+    return next((bits for bits in (1, 2, 4) if fmt.bits <= bits), None)
 
 
-def pack_nibbles(codes: Codes) -> NDArray[np.uint8]:
-    """Row-major codes of up to 4 bits, two's complement if signed, two a byte; odd counts end in a zero nibble."""
-    flat = codes.reshape(-1).astype(np.int64) & 15
-    flat = np.append(flat, 0) if flat.size % 2 else flat
-    return (flat[0::2] | flat[1::2] << 4).astype(np.uint8)
+def pack(codes: Codes, bits: int) -> NDArray[np.uint8]:
+    """Row-major codes of up to `bits` bits, two's complement if signed, 8 / `bits` a byte; zeros fill the last."""
+    flat = codes.reshape(-1).astype(np.int64) & ((1 << bits) - 1)
+    rows = np.append(flat, np.zeros(-flat.size % (8 // bits), np.int64)).reshape(-1, 8 // bits)
+    return (rows << np.arange(0, 8, bits)).sum(1).astype(np.uint8)
 
 
-def unpack_nibbles(data: NDArray[np.uint8], count: int, *, signed: bool) -> NDArray[np.int64]:
-    """Inverse of `pack_nibbles`, for tests and readers: the first `count` codes."""
-    both = np.stack([data & 15, data >> 4], axis=-1).reshape(-1)[:count].astype(np.int64)
-    return (both ^ 8) - 8 if signed else both
+def unpack(data: NDArray[np.uint8], count: int, bits: int, *, signed: bool) -> NDArray[np.int64]:
+    """Inverse of `pack`, for tests and readers: the first `count` codes."""
+    codes = (data[:, None].astype(np.int64) >> np.arange(0, 8, bits) & ((1 << bits) - 1)).reshape(-1)[:count]
+    return (codes ^ 1 << (bits - 1)) - (1 << (bits - 1)) if signed else codes
+
+
+def bit_rows(codes: Codes) -> NDArray[np.uint32]:
+    """One-bit codes, shape (rows, k), each row in whole 32-bit words, the first code lowest."""
+    padded = np.pad(codes.astype(np.uint64), ((0, 0), (0, -codes.shape[1] % 32))).reshape(len(codes), -1, 32)
+    return np.asarray((padded << np.arange(32, dtype=np.uint64)).sum(2), np.uint32)
 
 
 def words(codes: Codes) -> NDArray[np.uint32]:

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from .blockformats import (
+    BLOCK_FORMATS,
+    MXFP4,
+    MXFP6_E2M3,
+    MXFP6_E3M2,
+    MXFP8_E4M3,
+    MXFP8_E5M2,
+    MXINT8,
+    NVFP4,
+    BlockFormat,
+    BlockTensor,
+    quantize_blocks,
+)
 from .contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from .formats import (
+    BINARY,
+    E8M0,
     FORMATS,
     FP4_E1M2,
     FP4_E2M1,
@@ -31,6 +46,7 @@ from .formats import (
     IntFormat,
 )
 from .graph import Graph, Node, Value
+from .narrowest import Narrowest, narrowest_accumulator
 from .qtensor import BATCH, QTensor, QType, quantize
 from .recipe import Recipe
 from .simulation import simulate
@@ -40,7 +56,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BATCH",
+    "BINARY",
+    "BLOCK_FORMATS",
     "CONTRACTS",
+    "E8M0",
     "FORMATS",
     "FP4_E1M2",
     "FP4_E2M1",
@@ -57,6 +76,13 @@ __all__ = [
     "INT32",
     "INT48",
     "INT64",
+    "MXFP4",
+    "MXFP6_E2M3",
+    "MXFP6_E3M2",
+    "MXFP8_E4M3",
+    "MXFP8_E5M2",
+    "MXINT8",
+    "NVFP4",
     "TERNARY",
     "UINT1",
     "UINT2",
@@ -64,10 +90,13 @@ __all__ = [
     "UINT8",
     "UINT16",
     "UINT32",
+    "BlockFormat",
+    "BlockTensor",
     "Dyadic16",
     "FloatFormat",
     "Graph",
     "IntFormat",
+    "Narrowest",
     "Node",
     "OnnxFloat",
     "Pow2",
@@ -78,7 +107,9 @@ __all__ = [
     "TflmDouble",
     "Value",
     "load",
+    "narrowest_accumulator",
     "quantize",
+    "quantize_blocks",
     "save",
     "simulate",
 ]

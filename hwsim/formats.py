@@ -24,7 +24,7 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class IntFormat:
-    """Two's-complement (or unsigned) integer of `bits` bits; `narrow` leaves out the most negative code."""
+    """Two's-complement (or unsigned) integer of `bits` bits; `narrow` leaves out the lowest (unsigned: top) code."""
 
     name: str
     bits: int
@@ -49,7 +49,7 @@ class IntFormat:
     @property
     def max_int(self) -> int:
         """Largest integer."""
-        return (1 << (self.bits - self.signed)) - 1
+        return (1 << (self.bits - self.signed)) - 1 - (self.narrow and not self.signed)
 
     @property
     def min_code(self) -> int:
@@ -85,7 +85,10 @@ class IntFormat:
 
 @dataclass(frozen=True)
 class FloatFormat:
-    """Sign, `exp_bits`, `man_bits`, subnormals; the top `reserved` codes of each sign (NaN, Inf) name no number."""
+    """Sign, `exp_bits`, `man_bits`, subnormals; the top `reserved` codes of each sign (NaN, Inf) name no number.
+
+    Without exponent bits every code is +-1.man: there is no 0, and what is nearer to 0 becomes +-1.
+    """
 
     name: str
     exp_bits: int
@@ -95,7 +98,7 @@ class FloatFormat:
 
     def __post_init__(self) -> None:
         """Raise ValueError for formats over 8 bits or whose grid does not fit int64."""
-        if self.bits > 8 or self.exp_bits < 1 or self.man_bits < 0 or self.exp_bits > 5:
+        if self.bits > 8 or self.exp_bits < 0 or self.man_bits < 0 or self.exp_bits > 5:
             raise ValueError(
                 f"format {self.name!r}: E{self.exp_bits}M{self.man_bits} is outside 8 bits and 5 exponent bits"
             )
@@ -130,7 +133,8 @@ class FloatFormat:
         """Integer of each code in units of ``2**lsb_exp``, shape (2**bits,); reserved codes read 0."""
         code = np.arange(1 << self.bits)
         man, exp = code & ((1 << self.man_bits) - 1), code >> self.man_bits & ((1 << self.exp_bits) - 1)
-        magnitude = np.where(exp == 0, man, (man | 1 << self.man_bits) << np.maximum(exp - 1, 0))
+        normal = (exp > 0) | (self.exp_bits == 0)
+        magnitude = np.where(normal, (man | 1 << self.man_bits) << np.maximum(exp - 1, 0), man)
         magnitude[self.is_reserved(code)] = 0
         return np.where(code >> (self.bits - 1), -magnitude, magnitude)
 
@@ -160,7 +164,7 @@ class FloatFormat:
         """
         grid = self.grid[: (1 << (self.bits - 1)) - self.reserved].astype(np.float64)
         magnitude = np.ldexp(np.minimum(np.abs(x), np.ldexp(grid[-1], self.lsb_exp)), -self.lsb_exp)
-        low = np.searchsorted(grid, magnitude, side="right") - 1
+        low = np.maximum(np.searchsorted(grid, magnitude, side="right") - 1, 0)
         high = np.minimum(low + 1, grid.size - 1)
         fraction = (magnitude - grid[low]) / np.maximum(grid[high] - grid[low], 1.0)
         negative = np.signbit(x)
@@ -180,6 +184,11 @@ FP6_E2M3 = FloatFormat("fp6_e2m3", 2, 3, bias=1)
 FP6_E3M2 = FloatFormat("fp6_e3m2", 3, 2, bias=3)
 FP8_E4M3 = FloatFormat("fp8_e4m3", 4, 3, bias=7, reserved=1)
 FP8_E5M2 = FloatFormat("fp8_e5m2", 5, 2, bias=15, reserved=4)
+# The sign alone: code 0 is +1, code 1 is -1. Why not in FORMATS: it has no 0, so no recipe may ask for it by name yet.
+BINARY = FloatFormat("binary", 0, 0, bias=1)
+# Why an integer format: 2**(code - 127) fits no int64 grid, so the datapath adds exponents; with zero point 127 the
+# value *is* the exponent. 255 (NaN) is no code. Why not in FORMATS: it scales blocks, no tensor is kept in it.
+E8M0 = IntFormat("e8m0", 8, signed=False, narrow=True)
 
 FORMATS: dict[str, Format] = {
     f.name: f

@@ -1,19 +1,27 @@
 """What each value can reach: intervals through a graph, and accumulator bounds from the actual weights.
 
-Source: exact interval arithmetic; the dot-product bound is sum over k of max(0, w*x) and of min(0, w*x), which holds
-for every partial sum in every order.
+Source: exact interval arithmetic. The dot-product bound is the largest (smallest) sum after any number of steps, in the
+stated order, of each product's largest (smallest) value: some input reaches it. Where inputs may be 0 no product leads
+back, and the bound holds in every order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .formats import Format
 from .qtensor import QTensor, QType
 from .rounding import Ints
+
+if TYPE_CHECKING:
+    from .graph import Graph, Node
+
+
+BLOCK = 1 << 22  # weights that a bound looks at at a time, so that large ones take no multiple of their memory
 
 
 class Interval(NamedTuple):
@@ -62,6 +70,11 @@ class Operand(NamedTuple):
     constant: QTensor | None = None
 
 
+def operands(graph: Graph, node: Node) -> tuple[Operand, ...]:
+    """What `graph` knows of the inputs of `node`."""
+    return tuple(Operand(v.type, graph.reach[v.name], graph.constants.get(v.name)) for v in node.ins)
+
+
 def format_interval(fmt: Format) -> Interval:
     """Everything `fmt` can name."""
     return Interval(fmt.min_int, fmt.max_int)
@@ -96,26 +109,88 @@ class DotBound:
         return Interval(int(self.lo.min()), int(self.hi.max()))
 
 
-def dot_bound(weights: Ints, x: Interval, start: Ints) -> DotBound:
-    """Bound of a dot product with known weights.
+class Inputs(NamedTuple):
+    """What each input of a dot product can reach: int64, shape (k,)."""
+
+    lo: Ints
+    hi: Ints
+
+    @classmethod
+    def of(cls, x: Interval, k: int) -> Inputs:
+        """All `k` alike."""
+        return cls(np.full(k, x.lo, np.int64), np.full(k, x.hi, np.int64))
+
+    def with_zero(self) -> Inputs:
+        """The same, and every one may be 0: no product leads back, so a bound holds in every order."""
+        return Inputs(np.minimum(self.lo, 0), np.maximum(self.hi, 0))
+
+
+class Dot(NamedTuple):
+    """One kind of dot product in a node: an index of the result less its channel, weights (k, n), inputs, start."""
+
+    at: tuple[int, ...]
+    weights: Ints
+    x: Inputs
+    start: Ints
+
+
+def dot_bound(
+    weights: Ints, x: Interval | Inputs, start: Ints, cut: Callable[[Ints], Ints] = np.asarray, tree: int = 1
+) -> DotBound:
+    """Bound of a dot product with known weights, reached by `witness`.
 
     Args:
         weights: integers, shape (k, n).
-        x: what each input can reach.
+        x: what the inputs, or each of them, can reach.
         start: what the accumulator starts at, shape (n,) or ().
+        cut: what is done to each product; keeps their order.
+        tree: products that are summed before the accumulator takes them.
     """
-    size = float(np.abs(weights.astype(np.float64)).sum(0).max(initial=0)) * x.magnitude + float(np.abs(start).max())
-    w = weights if size < 2.0**61 else weights.astype(object)  # Python integers where int64 might not do
-    positive, negative = np.maximum(w, 0).sum(0), np.minimum(w, 0).sum(0)
-    high, low = max(x.hi, 0), min(x.lo, 0)
-    lo, hi = start + positive * low + negative * high, start + positive * high + negative * low
+    x = Inputs.of(x, len(weights)) if isinstance(x, Interval) else x
+    hull = Interval(int(x.lo.min()), int(x.hi.max()))
+    product = hull.times(Interval(int(weights.min()), int(weights.max())))
+    if product.magnitude >= 1 << 62:
+        raise ValueError(f"a product may reach {product.lo}..{product.hi}, outside int64; use narrower formats")
+    size = float(np.abs(weights.astype(np.float64)).sum(0).max()) * hull.magnitude + float(np.abs(start).max())
+    exact = np.int64 if size < 2.0**61 else object  # Python integers where int64 might not do
+    blocks = np.array_split(weights, min(weights.shape[1], 1 + weights.size // BLOCK), axis=1)
+    furthest: list[list[Ints]] = [[], []]
+    for block in blocks:
+        ends = block * x.lo[:, None], block * x.hi[:, None]
+        for sums, worst in zip(furthest, (np.minimum, np.maximum), strict=True):
+            sums.append(_furthest(cut(worst(*ends)).astype(exact, copy=False), x, tree, worst))
+    lo, hi = (start + np.concatenate(sums) for sums in furthest)
     if max(int(hi.max()), -int(lo.min())) >= 1 << 62:
         what = f"a sum of {len(weights)} products may reach {int(lo.min())}..{int(hi.max())}"
         raise ValueError(f"{what}, outside int64 with its guard bit; use narrower formats")
     return DotBound(np.asarray(lo, np.int64), np.asarray(hi, np.int64))
 
 
-def witness(weights: Ints, x: Interval, channel: int, *, top: bool = True) -> Ints:
-    """An input vector, shape (k,), that drives `channel`'s partial sums to the bound (inputs that may be 0)."""
-    w = weights[:, channel] if top else -weights[:, channel]
-    return np.where(w > 0, max(x.hi, 0), np.where(w < 0, min(x.lo, 0), 0)).astype(np.int64)
+def _furthest(terms: Ints, x: Inputs, tree: int, worst: np.ufunc) -> Ints:
+    """The smallest or largest sum of `terms`, shape (k, n), over all steps, none included."""
+    if (x.lo <= 0).all() and (x.hi >= 0).all():
+        return np.asarray(terms.sum(0))  # no term leads back, so the last step is the worst
+    return np.asarray(worst(worst.reduce(np.cumsum(terms, 0)[_step_ends(len(terms), tree)]), 0))
+
+
+def _step_ends(k: int, tree: int) -> list[int]:
+    """Index of the last product of each step."""
+    return [min(first + tree, k) - 1 for first in range(0, k, tree)]
+
+
+def witness(
+    weights: Ints,
+    x: Interval | Inputs,
+    channel: int,
+    *,
+    top: bool = True,
+    cut: Callable[[Ints], Ints] = np.asarray,
+    tree: int = 1,
+) -> Ints:
+    """An input vector, shape (k,), that drives `channel` to its `dot_bound`; what follows that step is next to 0."""
+    x = Inputs.of(x, len(weights)) if isinstance(x, Interval) else x
+    w, rest = weights[:, channel], np.clip(0, x.lo, x.hi)
+    best = np.where(w == 0, rest, np.where((w > 0) == top, x.hi, x.lo))
+    sums = np.cumsum(cut(w * best))[_step_ends(len(w), tree)] * (1 if top else -1)
+    used = min((int(sums.argmax()) + 1) * tree, len(w)) if sums.max() > 0 else 0
+    return np.where(np.arange(len(w)) < used, best, rest).astype(np.int64)

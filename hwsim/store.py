@@ -22,14 +22,15 @@ import numpy as np
 from .contracts import CONTRACTS
 from .formats import FORMATS, Codes, FloatFormat, IntFormat
 from .graph import Graph, Value
-from .ops import OPS
+from .ops import OPS, Datapath
+from .ops.datapath import PLAIN
 from .qtensor import QTensor, QType
 
 VERSION = 1
 MAX_BYTES = 1 << 31  # of all members together
 MAX_JSON = 1 << 28
 EPOCH = (1980, 1, 1, 0, 0, 0)
-CLASSES: dict[str, type[Any]] = {c.__name__: c for c in (*OPS, *CONTRACTS, IntFormat, FloatFormat)}
+CLASSES: dict[str, type[Any]] = {c.__name__: c for c in (*OPS, *CONTRACTS, Datapath, IntFormat, FloatFormat)}
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
@@ -157,7 +158,9 @@ def _plain(x: Any) -> Any:
     if isinstance(x, (IntFormat, FloatFormat)) and FORMATS.get(x.name) == x:
         return x.name
     if type(x).__name__ in CLASSES:
-        return {"is": type(x).__name__, **{f.name: _plain(getattr(x, f.name)) for f in fields(x)}}
+        # Why without a plain datapath: graphs that make no such choice keep the bytes they had before there was one
+        values = {f.name: getattr(x, f.name) for f in fields(x)}
+        return {"is": type(x).__name__, **{k: _plain(v) for k, v in values.items() if v != PLAIN}}
     if isinstance(x, tuple):
         return tuple(_plain(e) for e in x)
     return x.item() if isinstance(x, np.generic) else x

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from hwsim.blockformats import RULES
 from hwsim.contracts import CONTRACTS, Pow2
 from hwsim.formats import (
+    BINARY,
+    E8M0,
     FP4_E2M1,
     FP6_E2M3,
     FP8_E4M3,
@@ -30,8 +33,11 @@ from hwsim.formats import (
 from hwsim.graph import Graph, Value
 from hwsim.ops import (
     Add,
+    BlockMatMul,
+    BlockQuantize,
     Concat,
     Conv2d,
+    Datapath,
     Expand,
     Gather,
     Lut,
@@ -56,8 +62,8 @@ from hwsim.qtensor import BATCH, QTensor, QType
 from hwsim.ranges import zero_points
 from hwsim.rounding import ROUNDINGS
 
-INPUTS: tuple[Format, ...] = (INT8, INT8, UINT8, INT4, INT16, FP4_E2M1, FP6_E2M3, FP8_E4M3)
-WEIGHTS: tuple[Format, ...] = (INT8, INT8, INT4, UINT8, UINT4, TERNARY, INT16, FP4_E2M1, FP8_E4M3)
+INPUTS: tuple[Format, ...] = (INT8, INT8, UINT8, INT4, INT16, FP4_E2M1, FP6_E2M3, FP8_E4M3, BINARY)
+WEIGHTS: tuple[Format, ...] = (INT8, INT8, INT4, UINT8, UINT4, TERNARY, BINARY, INT16, FP4_E2M1, FP8_E4M3)
 NARROW: tuple[IntFormat, ...] = (INT8, INT8, UINT8, INT4, UINT4, INT16, UINT16, INT32)
 
 
@@ -142,20 +148,63 @@ def pwl(b: Builder) -> None:
     b.add(Pwl(**fields, shift=shift, rounding=b.pick(ROUNDINGS), fmt=b.pick(NARROW[:6]), zero_point=1), x)
 
 
+def accumulator(b: Builder, options: tuple[IntFormat, ...]) -> dict[str, Any]:
+    """Format and datapath: mostly plain, else any width that a bias fits and any choice."""
+    if b.rng.random() < 0.6:
+        return {"acc": b.pick(options), "datapath": Datapath()}
+    bits, overflow = int(b.rng.integers(14, 33)), b.pick(("refuse", "saturate", "saturate", "wrap"))
+    signs = b.pick(("twos", "twos", "magnitude") if overflow != "wrap" else ("twos",))
+    path = Datapath(overflow=overflow, drop=b.pick((0, 0, 1, 4)), tree=b.pick((1, 1, 2, 4)), signs=signs)
+    return {"acc": b.pick(options) if overflow == "refuse" else IntFormat(f"int{bits}", bits), "datapath": path}
+
+
 def matmul(b: Builder) -> None:
     """With constant weights: per tensor or per channel, with or without bias and zero points."""
     x, fmt = b.any(lambda v: v.type.fmt.bits <= 16 and len(v.type.sample_shape) >= 1), b.pick(WEIGHTS)
     k, n = int(x.type.shape[-1]), int(b.rng.integers(1, 6))
     zero = int(b.rng.integers(1, 4)) if isinstance(fmt, IntFormat) and not fmt.signed else 0
     scale = tuple(b.rng.uniform(0.1, 0.2, n).tolist()) if b.rng.random() < 0.5 else 0.25
-    w, acc = b.constant(fmt, (k, n), scale, zero), b.pick((INT32, INT32, INT48, INT64))
+    w, adder = b.constant(fmt, (k, n), scale, zero), accumulator(b, (INT32, INT32, INT48, INT64))
     ins = [x, w]
     if x.type.zero_point or b.rng.random() < 0.5:
-        lsb = np.ldexp(x.type.scale * np.asarray(scale), x.type.fmt.lsb_exp + fmt.lsb_exp)
+        exponent = x.type.fmt.lsb_exp + fmt.lsb_exp + adder["datapath"].drop
+        lsb = np.ldexp(x.type.scale * np.asarray(scale), exponent)
         t = QType((n,), INT32, tuple(lsb.tolist()) if lsb.ndim else float(lsb), axis=0 if lsb.ndim else None)
         bias = QTensor(t, b.rng.integers(-5000, 5000, n).astype(np.int32))
         ins.append(b.graph.constant(f"c{len(b.graph.constants)}", bias))
-    b.add(MatMul(acc=acc), *ins)
+    b.add(MatMul(**adder), *ins)
+
+
+def block_scales(b: Builder, shape: tuple[int, int]) -> Value:
+    """Exponents or factors of the blocks of a weight."""
+    if b.rng.random() < 0.5:
+        return b.constant(b.pick((UINT8, FP8_E4M3)), shape)
+    codes = b.rng.integers(123, 132, shape).astype(np.uint8)
+    return b.graph.constant(f"c{len(b.graph.constants)}", QTensor(QType(shape, E8M0, 1.0, 127), codes))
+
+
+def block_matmul(b: Builder) -> None:
+    """Weights in blocks of odd sizes, with and without zero points."""
+    x, fmt = b.any(lambda v: v.type.fmt.bits <= 16 and len(v.type.sample_shape) >= 1), b.pick(WEIGHTS)
+    k, n, block = int(x.type.shape[-1]), int(b.rng.integers(1, 6)), int(b.rng.integers(1, 5))
+    groups, zeros = -(-k // block), bool(isinstance(fmt, IntFormat) and b.rng.random() < 0.3)
+    ins = [x, b.constant(fmt, (k, n)), block_scales(b, (groups, n))]
+    ins += [b.constant(b.pick((UINT4, INT8)), (groups, n), 1.0)] if zeros else []
+    shifts = {"lsb_exp": int(b.rng.integers(-3, 12)), "max_exp": 5 if ins[2].type.fmt == E8M0 else 0}
+    b.add(BlockMatMul(block=block, acc=b.pick((INT32, INT64)), rounding=b.pick(ROUNDINGS), zeros=zeros, **shifts), *ins)
+
+
+def block_quantize(b: Builder) -> None:
+    """Any value to a block format, then a product with weights of the same blocks."""
+    x = b.any(lambda v: v.type.fmt.bits <= 16 and len(v.type.sample_shape) >= 1)
+    fmt, block = b.pick((FP4_E2M1, FP6_E2M3, FP8_E4M3, INT8, INT4)), int(b.rng.integers(1, 5))
+    rule, rounding = b.pick(RULES), b.pick(("half_even", "half_away", "toward_zero"))
+    op = BlockQuantize(fmt=fmt, block=block, rule=rule, hi=int(b.rng.integers(0, 9)), rounding=rounding)
+    codes, scales = b.graph.add_all(op, x)
+    k, n = int(x.type.shape[-1]), int(b.rng.integers(1, 4))
+    right = block_scales(b, (-(-k // block), n))
+    product = BlockMatMul(block=block, acc=INT64, lsb_exp=int(b.rng.integers(-2, 9)), max_exp=12, left=True)
+    b.add(product, codes, b.constant(FP4_E2M1, (k, n)), right, scales)
 
 
 def matmul_values(b: Builder) -> None:
@@ -163,7 +212,7 @@ def matmul_values(b: Builder) -> None:
     x = b.any(lambda v: len(v.type.sample_shape) >= 2 and v.type.zero_point == 0 and v.type.fmt.bits <= 16)
     rank = len(x.type.shape)
     turned = b.graph.add(Transpose(perm=(*range(rank - 2), rank - 1, rank - 2)), x)
-    b.add(MatMul(acc=b.pick((INT32, INT64))), x, turned)
+    b.add(MatMul(**accumulator(b, (INT32, INT64))), x, turned)
 
 
 def window(b: Builder) -> dict[str, Any]:
@@ -182,11 +231,11 @@ def conv2d(b: Builder) -> None:
     scale = tuple(b.rng.uniform(0.1, 0.2, n).tolist()) if b.rng.random() < 0.5 else 0.25
     t = QType((n, *settings["kernel"], channels // groups), fmt, scale, zero, 0 if isinstance(scale, tuple) else None)
     w = b.graph.constant(f"c{len(b.graph.constants)}", QTensor(t, random_codes(b.rng, fmt, t.sample_shape)))
-    lsb = np.ldexp(x.type.scale * np.asarray(scale), x.type.fmt.lsb_exp + fmt.lsb_exp)
+    adder = accumulator(b, (INT32, INT32, INT64))
+    lsb = np.ldexp(x.type.scale * np.asarray(scale), x.type.fmt.lsb_exp + fmt.lsb_exp + adder["datapath"].drop)
     bt = QType((n,), INT32, tuple(lsb.tolist()) if lsb.ndim else float(lsb), axis=0 if lsb.ndim else None)
     bias = QTensor(bt, b.rng.integers(-5000, 5000, n).astype(np.int32))
-    dilation, acc = tuple(b.rng.integers(1, 3, 2).tolist()), b.pick((INT32, INT32, INT64))
-    op = Conv2d(**settings, dilation=dilation, groups=groups, acc=acc)
+    op = Conv2d(**settings, dilation=tuple(b.rng.integers(1, 3, 2).tolist()), groups=groups, **adder)
     b.add(op, x, w, b.graph.constant(f"c{len(b.graph.constants)}", bias))
 
 
@@ -308,6 +357,9 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
         matmul,
         matmul,
         matmul_values,
+        block_matmul,
+        block_matmul,
+        block_quantize,
         conv2d,
         conv2d,
         pool,

@@ -6,6 +6,8 @@ from types import ModuleType
 
 from . import (
     add,
+    block_matmul,
+    block_quantize,
     concat,
     conv2d,
     expand,
@@ -31,7 +33,23 @@ from . import slice as slice_
 VIEWS: dict[str, ModuleType] = {
     m.__name__.rpartition(".")[2]: m
     for m in (
-        *(matmul, conv2d, pool, requant, lut, pwl, add, mul, reduce, shift, shift_by, normalize, select),
+        *(
+            matmul,
+            block_matmul,
+            block_quantize,
+            conv2d,
+            pool,
+            requant,
+            lut,
+            pwl,
+            add,
+            mul,
+            reduce,
+            shift,
+            shift_by,
+            normalize,
+            select,
+        ),
         *(reshape, transpose, concat, split, slice_, pad, gather, expand),
     )
 }

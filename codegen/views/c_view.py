@@ -17,7 +17,7 @@ from hwsim.graph import Graph, Node
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, zero_points
 
-from ..pack import pack_nibbles, packed
+from ..pack import pack, width
 
 INT32 = Interval(-(1 << 31), (1 << 31) - 1)
 
@@ -131,13 +131,9 @@ class CView:
         if self.variable(i):
             return Load(f"x{i}", t, grid)
         codes = self.graph.constants[v.name].codes if codes is None else codes
-        if packed(t.fmt):
-            return Load(
-                self.table(pack_nibbles(codes), f"{t.fmt.name} constant {t.shape}, two codes a byte", "uint8_t"),
-                t,
-                grid,
-                packed=True,
-            )
+        if bits := width(t.fmt):
+            note = f"{t.fmt.name} constant {t.shape}, {8 // bits} codes a byte"
+            return Load(self.table(pack(codes, bits), note, "uint8_t"), t, grid, bits)
         return Load(self.table(codes, f"{t.fmt.name} constant {t.shape}", ctype(t.fmt)), t, grid)
 
     def wide(self, *extra: Interval) -> str:
@@ -179,14 +175,14 @@ class Load:
     name: str
     type: QType
     grid: str | None
-    packed: bool = False
+    packed: int | None = None  # bits of one code where several share a byte
 
     def code(self, at: str) -> str:
         """The code at an index."""
         if not self.packed:
             return f"{self.name}[{at}]"
         signed = isinstance(self.type.fmt, IntFormat) and self.type.fmt.signed
-        return f"hw_nibble_{'s' if signed else 'u'}({self.name}, {at})"
+        return f"hw_packed_{'s' if signed else 'u'}({self.name}, {at}, {self.packed})"
 
     def at(self, at: str, cast: str = "int32_t") -> str:
         """The grid integer at an index in type `cast`, zero point not subtracted."""

@@ -11,7 +11,8 @@ from hwsim.ops import Conv2d
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
-from .c_view import CView, index, strides, wide_type
+from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
+from .c_view import CView, index, strides
 from .onnx_types import BYTE, INT32, INT64, UINT8, Kind, exact_kind
 from .onnx_view import OnnxView
 
@@ -29,10 +30,10 @@ def onnx(v: OnnxView) -> None:
     codes, start = _weights(v), _start(v, zero)
     one_zero = weight_zero.ndim == 0 and 0 <= int(weight_zero) + offsets[1] <= BYTE.hi
     bytes_only = x.shifted(offsets[0]).inside(BYTE) and w.shifted(offsets[1]).inside(BYTE)
-    narrow = v.out_reach().inside(INT32_RANGE) and np.abs(start).max() < 1 << 31
+    plain, narrow = onnx_sums(v), plain_reach(v.graph, v.node).inside(INT32_RANGE) and np.abs(start).max() < 1 << 31
     v.fields |= {"out_shape": [-1, *v.node.outs[0].type.sample_shape]}
     v.replaces |= {1, 2} & set(range(len(v.node.ins)))
-    if bytes_only and one_zero and narrow:
+    if plain and bytes_only and one_zero and narrow:
         top, left = (p[0] for p in op.padding)
         bottom, right = (p[1] for p in op.padding)
         v.fields |= {"form": "integer", "x": v.byte(0, offsets[0]), "groups": op.groups, "kernel": op.kernel}
@@ -41,8 +42,13 @@ def onnx(v: OnnxView) -> None:
         v.fields["x_zero"] = v.table(zero + offsets[0], UINT8)
         v.fields |= {"w_zero": v.table(weight_zero + offsets[1], UINT8), "start": v.table(start, INT32)}
     else:
-        worst = worst_sum(int(np.prod(codes.shape[1:])), v.type(0), v.type(1))
-        _patches(v, op, exact_kind(worst), zero)
+        terms = int(np.prod(codes.shape[1:]))
+        _patches(v, op, exact_kind(worst_sum(terms, v.type(0), v.type(1))) if plain else INT64, zero)
+        bias = v.graph.constants[v.node.ins[2].name].codes if len(v.node.ins) > 2 else np.zeros(len(codes), np.int64)
+        v.fields["start"] = v.table(bias if plain else bias.reshape(op.groups, 1, -1), INT64)
+        if not plain:
+            v.fields["form"] = "steps"
+            onnx_steps(v, terms, len(codes) // op.groups, (4, 3))
 
 
 def _weights(v: OnnxView) -> Codes:
@@ -68,8 +74,6 @@ def _patches(v: OnnxView, op: Conv2d, kind: Kind, zero: int) -> None:
     v.fields["places"] = v.table(_places(op, oh, ow, wide), INT64)
     v.fields |= {"split": [-1, oh * ow, taps, g, c // g], "rows": [-1, g, oh * ow, taps * (c // g)]}
     v.fields["w"] = v.table(weights.reshape(g, o // g, -1).swapaxes(1, 2), kind)
-    bias = v.graph.constants[v.node.ins[2].name].codes if len(v.node.ins) > 2 else np.zeros(1, np.int64)
-    v.fields["start"] = v.table(bias, INT64)
 
 
 def _places(op: Conv2d, oh: int, ow: int, wide: int) -> Codes:
@@ -86,14 +90,18 @@ def c(v: CView) -> None:
     (h, w, channels), (oh, ow, o) = v.type(0).sample_shape, v.out.sample_shape
     inner, zero = channels // op.groups, int(np.max(v.type(0).zero_point))
     reach = v.graph.reach[v.node.ins[0].name].union(Interval(zero, zero))
-    acc = wide_type(v.out_reach(), reach.times(v.reach(1)), reach, v.reach(1))
-    v.fields |= {"h": h, "w": w, "oh": oh, "ow": ow, "channels": o, "inner": inner, "acc": acc, "x_zero": zero}
+    c_sums(v, reach.times(v.reach(1)), op.kernel[0] * op.kernel[1] * inner, reach, v.reach(1))
+    acc = v.fields["acc"]
+    v.fields |= {"h": h, "w": w, "oh": oh, "ow": ow, "channels": o, "inner": inner}
     v.fields |= {"kernel": op.kernel, "stride": op.stride, "dilation": op.dilation}
     v.fields |= {"top": op.padding[0][0], "left": op.padding[1][0], "padded": any(map(any, op.padding))}
     group = f"o / {o // op.groups} * {inner} + " if op.groups > 1 else ""
-    v.fields["x"] = v.load(0).at(f"{group}{index(['ih', 'iw', 'c'], [w * channels, channels, 1])}", acc)
+    pixel = v.load(0).at(f"{group}{index(['ih', 'iw', 'c'], [w * channels, channels, 1])}", acc)
     taps = v.load(1).at(index(["o", "kh", "kw", "c"], strides(v.type(1).sample_shape)), acc)
-    v.fields["weight"] = f"({taps} - {_weight_zero(v)})" if np.any(v.type(1).zero_point) else taps
+    weight = f"({taps} - {_weight_zero(v)})" if np.any(v.type(1).zero_point) else taps
+    v.fields["inside"] = f"{pixel} * {weight}"
+    v.fields["outside"] = f"({zero}) * {weight}" if zero or v.fields["add"]["tree"] > 1 else None
+    v.fields["at"] = index(["kh", "kw", "c"], [op.kernel[1] * inner, inner, 1])
     v.fields["start"] = v.load(2).at("o", acc) if len(v.node.ins) > 2 else "0"
 
 

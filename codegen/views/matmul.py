@@ -1,13 +1,16 @@
-"""matmul: exact ONNX form by operand widths; C with the weights laid out by output channel."""
+"""matmul: exact ONNX form by operand widths; C with the weights laid out by output channel, XNOR-popcount for signs."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from hwsim.formats import BINARY
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
-from .c_view import CView, index, wide_type
+from ..pack import bit_rows
+from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
+from .c_view import CView, index
 from .onnx_types import BYTE, INT32, INT64, UINT8, exact_kind
 from .onnx_view import OnnxView
 
@@ -18,9 +21,14 @@ def onnx(v: OnnxView) -> None:
     a, b = (v.graph.reach[x.name] for x in ins[:2])
     offsets = [128 if r.lo < 0 else 0 for r in (a, b)]
     bytes_only = a.shifted(offsets[0]).inside(BYTE) and b.shifted(offsets[1]).inside(BYTE)
+    plain, reach = onnx_sums(v), plain_reach(v.graph, v.node)
     zero = np.asarray(v.type(1).zero_point)
     weight_zero = zero + offsets[1]
-    if bytes_only and v.out_reach().inside(Interval(-(1 << 31), (1 << 31) - 1)) and BYTE.hi >= weight_zero.max():
+    if not plain:
+        k, n = v.type(1).shape[-2:]
+        v.fields |= {"form": "steps", "operands": [v.operand(0, INT64, zero=False), v.operand(1, INT64)]}
+        onnx_steps(v, int(k), int(n), (len(v.type(0).shape), len(v.type(1).shape)))
+    elif bytes_only and reach.inside(Interval(-(1 << 31), (1 << 31) - 1)) and BYTE.hi >= weight_zero.max():
         v.fields |= {"form": "integer", "kind": INT32}
         v.fields["a_zero"], v.fields["b_zero"] = v.table(offsets[0], UINT8), v.table(weight_zero, UINT8)
         v.fields["operands"] = [v.byte(0, offsets[0]), v.byte(1, offsets[1])]
@@ -40,21 +48,31 @@ def c(v: CView) -> None:
     rows = int(np.prod(a[:-1], dtype=np.int64))
     batches = int(np.prod(b[:-2], dtype=np.int64))
     product = v.graph.reach[v.node.ins[0].name].times(v.reach(1))
-    acc = wide_type(v.out_reach(), product)
-    v.fields |= {"k": k, "n": n, "acc": acc}
+    c_sums(v, product, k)
+    acc = v.fields["acc"]
+    v.fields |= {"k": k, "n": n}
     outer = [(name, size) for name, size in (("b", batches), ("i", rows // batches)) if size > 1]
     names = [name for name, _ in outer]
     passed = [rows // batches if name == "b" else 1 for name in names]  # rows that one step of each outer loop passes
     v.fields["outer"] = outer
-    v.fields["a"] = v.load(0).at(index([*names, "k"], [*(r * k for r in passed), 1]), acc)
-    if const:
-        codes = v.graph.constants[v.node.ins[1].name].codes.T
-        v.fields["b"] = v.load(1, codes).at(index(["j", "k"], [k, 1]), acc)
-    else:
-        inside = [k * n if name == "b" else 0 for name in names]
-        v.fields["b"] = v.load(1).at(index([*names, "k", "j"], [*inside, n, 1]), acc)
     v.fields["y"] = index([*names, "j"], [*(r * n for r in passed), 1])
     v.fields["start"] = v.load(2).at("j", acc) if len(v.node.ins) > 2 else "0"
+    at_a = index([*names, "k"], [*(r * k for r in passed), 1])
+    v.fields["xnor"] = None
+    if const and v.type(0).fmt == v.type(1).fmt == BINARY and not v.fields["add"]["steps"]:
+        codes = v.graph.constants[v.node.ins[1].name].codes.T
+        table = v.table(
+            bit_rows(codes), f"binary constant {v.type(1).shape}, a bit a code, columns in words", "uint32_t"
+        )
+        v.fields["xnor"] = {"table": table, "words": -(-k // 32), "code": v.load(0).code(at_a)}
+        return
+    left = v.load(0).at(at_a, acc)
+    if const:
+        codes = v.graph.constants[v.node.ins[1].name].codes.T
+        right = v.load(1, codes).at(index(["j", "k"], [k, 1]), acc)
+    else:
+        inside = [k * n if name == "b" else 0 for name in names]
+        right = v.load(1).at(index([*names, "k", "j"], [*inside, n, 1]), acc)
     zero = v.type(1).zero_point
-    per_channel = isinstance(zero, tuple)
-    v.fields["zero"] = f"{v.table(zero, 'zero points')}[j]" if per_channel else zero
+    offset = f"{v.table(zero, 'zero points')}[j]" if isinstance(zero, tuple) else zero
+    v.fields["product"] = f"{left} * ({right} - ({offset}))" if offset else f"{left} * {right}"

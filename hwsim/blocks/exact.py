@@ -17,10 +17,14 @@ Exact = MatMul | Conv2d | Add | Mul | Pool | Reduce  # ops that refuse to overfl
 
 def exact(g: Graph, op: Exact, *ins: Value, name: str) -> Value:
     """`op` with the first of INT32, INT48 and INT64 that it cannot overflow."""
-    reach = op.reach(*(Operand(v.type, g.reach[v.name], g.constants.get(v.name)) for v in ins))
+    reach = wide(op, INT64).reach(*(Operand(v.type, g.reach[v.name], g.constants.get(v.name)) for v in ins))
     fmt = next((f for f in (INT32, INT48) if reach.inside(format_interval(f))), INT64)
-    wide = replace(op, acc=fmt) if isinstance(op, MatMul | Conv2d) else replace(op, fmt=fmt)
-    return g.add(wide, *ins, name=name)
+    return g.add(wide(op, fmt), *ins, name=name)
+
+
+def wide(op: Exact, fmt: IntFormat) -> Exact:
+    """`op` with its result in `fmt`."""
+    return replace(op, acc=fmt) if isinstance(op, MatMul | Conv2d) else replace(op, fmt=fmt)
 
 
 def check_whole(what: str, value: object, lo: int, hi: int) -> None:

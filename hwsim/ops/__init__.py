@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from .add import Add
+from .block_matmul import BlockMatMul
+from .block_quantize import BlockQuantize
 from .concat import Concat
 from .conv2d import Conv2d
+from .datapath import Datapath
 from .expand import Expand
 from .gather import Gather
 from .lut import Lut
@@ -25,15 +28,34 @@ from .split import Split
 from .transpose import Transpose
 
 OPS = (
-    *(MatMul, Conv2d, Pool, Requant, Lut, Pwl, Add, Mul, Reduce, Shift, ShiftBy, Normalize, Select),
+    *(
+        MatMul,
+        BlockMatMul,
+        BlockQuantize,
+        Conv2d,
+        Pool,
+        Requant,
+        Lut,
+        Pwl,
+        Add,
+        Mul,
+        Reduce,
+        Shift,
+        ShiftBy,
+        Normalize,
+        Select,
+    ),
     *(Reshape, Transpose, Concat, Split, Slice, Pad, Gather, Expand),
 )
 
 __all__ = [
     "OPS",
     "Add",
+    "BlockMatMul",
+    "BlockQuantize",
     "Concat",
     "Conv2d",
+    "Datapath",
     "Expand",
     "Gather",
     "Lut",

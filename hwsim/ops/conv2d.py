@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import prod
 from typing import Any, ClassVar
 
@@ -14,9 +16,10 @@ import numpy as np
 
 from ..formats import INT32, Codes, IntFormat
 from ..qtensor import QType
-from ..ranges import DotBound, Interval, Operand, dot_bound
+from ..ranges import Dot, DotBound, Inputs, Interval, Operand, dot_bound
 from ..rounding import Ints
-from .accumulation import accumulator_type, exact_float, worst_sum
+from .accumulation import accumulator_reach, accumulator_type, exact_float, seen, worst_sum
+from .datapath import PLAIN, Datapath
 from .windows import Pair, Window
 
 
@@ -33,6 +36,7 @@ class Conv2d:
         padding: ((top, bottom), (left, right)).
         groups: channel groups; ``groups == C`` is a depthwise convolution.
         acc: format of accumulator and result.
+        datapath: what the accumulator does at its limits, and with the low bits of the products.
     """
 
     kernel: Pair
@@ -41,6 +45,7 @@ class Conv2d:
     dilation: Pair = (1, 1)
     groups: int = 1
     acc: IntFormat = INT32
+    datapath: Datapath = PLAIN
     name: ClassVar[str] = "conv2d"
 
     @cached_property
@@ -57,44 +62,81 @@ class Conv2d:
         if groups < 1 or c % groups or int(w.shape[0]) % groups or w.shape[3] != c // groups:
             raise ValueError(f"conv2d: {groups} groups of {c} channels do not suit weights {w.shape}")
         shape = (*x.shape[:1], *self.window.out_size(x.sample_shape[:2]), w.shape[0])
-        return accumulator_type("conv2d", shape, self.acc, x, w, bias, channels=0)
+        return accumulator_type("conv2d", shape, self.acc, self.datapath, x, w, bias, channels=0)
 
-    def bound(self, x: Operand, w: Operand, bias: Operand | None = None) -> DotBound:
-        """What the accumulator can reach, from the actual weights."""
+    def bound(self, x: Operand, w: Operand, bias: Operand | None = None, *, any_order: bool = False) -> DotBound:
+        """What exact sums can reach, step by step, from the actual weights, wherever the window stands."""
+        dots, path = self.dots(x, w, bias), self.datapath
+        inputs = [dot.x.with_zero() if any_order else dot.x for dot in dots]
+        bounds = [dot_bound(d.weights, i, d.start, path.cut, path.tree) for d, i in zip(dots, inputs, strict=True)]
+        return DotBound(np.min([b.lo for b in bounds], 0), np.max([b.hi for b in bounds], 0))
+
+    def dots(self, x: Operand, w: Operand, bias: Operand | None = None) -> list[Dot]:
+        """The kinds of dot products: windows that see the border (the zero point) in other taps."""
         if w.constant is None or (bias is not None and bias.constant is None):
             raise ValueError("conv2d: weights and bias must be constants")
-        start: Any = np.int64(0) if bias is None or bias.constant is None else bias.constant.codes.astype(np.int64)
-        taken = x.reach.union(Interval(_zero(x.type), _zero(x.type)))  # padding brings the zero point in
-        return dot_bound(w.constant.to_int().reshape(int(w.type.shape[0]), -1).T, taken, start)
+        start = np.asarray(bias.constant.codes if bias and bias.constant else 0, np.int64)
+        terms, zero = w.constant.to_int().reshape(int(w.type.shape[0]), -1).T, _zero(x.type)
+        most = x.reach.lo <= zero <= x.reach.hi  # the border is an input as any other: who sees more reaches more
+        rows, columns = (self._sights(axis, int(x.type.sample_shape[axis]), most) for axis in (0, 1))
+        dots = []
+        for (i, vertical), (j, horizontal) in product(rows, columns):
+            inside = np.repeat(np.outer(vertical, horizontal), int(w.type.shape[3]))
+            ends = (np.where(inside, end, zero) for end in x.reach)
+            dots.append(Dot((i, j), terms, Inputs(*ends), start))
+        return dots
+
+    def _sights(self, axis: int, size: int, most: bool) -> list[tuple[int, Ints]]:
+        """Along one axis, where windows stand that have different taps inside, and which; with `most` the largest."""
+        at = np.arange(self.window.out_size((size, size))[axis])[:, None] * self.stride[axis] - self.padding[axis][0]
+        taps = at + np.arange(self.kernel[axis]) * self.dilation[axis]
+        masks, first = np.unique((taps >= 0) & (taps < size), axis=0, return_index=True)
+        kept = [i for i, m in enumerate(masks) if not (most and any((o > m).any() and (o >= m).all() for o in masks))]
+        return [(int(first[i]), masks[i]) for i in kept]
 
     def reach(self, *ins: Operand) -> Interval:
-        """Bound over all channels, partial sums and zero included."""
-        return self.bound(*ins).interval.union(Interval(0, 0))
+        """Bound over all channels, partial sums and zero included; at most what the accumulator can hold."""
+        return accumulator_reach("conv2d", self.acc, self.datapath, self.bound, ins)
 
     def run(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """The definition."""
-        x = self.window.padded(ins[0].fmt.to_int(codes[0]), _zero(ins[0]))
-        y = self._grouped(self.window.patches(x), weights(ins[1], codes[1]), np.dtype(np.int64))
-        return np.asarray(y + (codes[2] if len(codes) > 2 else 0)).astype(self.acc.dtype)
+        return self._grouped(self.datapath.run, ins, codes).astype(self.acc.dtype)
 
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
-        """Same bits: BLAS on patches, every partial sum an integer that the float type holds; depthwise tap by tap."""
+        """Same bits: plain sums where steps make no difference."""
+        path = self.datapath
+        if path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc):
+            return self._grouped(path.run_fast, ins, codes).astype(self.acc.dtype)
+        return path.limit(self._sum_fast(ins, *codes), self.acc).astype(self.acc.dtype)
+
+    def _sum_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Ints:
+        """The plain sum: BLAS on patches, every partial sum an integer that the float type holds; depthwise by taps."""
         dtype = exact_float(worst_sum(prod(ins[1].sample_shape[1:]), *ins[:2]))
         if dtype is None:
-            return self.run(ins, *codes)
-        x = self.window.padded(ins[0].fmt.to_int(codes[0]).astype(dtype), _zero(ins[0]))
-        w, patches = weights(ins[1], codes[1]).astype(dtype), self.window.patches(x)
-        depthwise = w.shape[3] == 1 and w.shape[0] == self.groups
-        y = _depthwise(patches, w) if depthwise else self._grouped(patches, w, dtype)
-        return np.asarray(y.astype(np.int64) + (codes[2] if len(codes) > 2 else 0)).astype(self.acc.dtype)
+            return self._grouped(PLAIN.run, ins, codes)
+        if ins[1].shape[3] == 1 and ins[1].shape[0] == self.groups:
+            x = self.window.padded(ins[0].fmt.to_int(codes[0]).astype(dtype), _zero(ins[0]))
+            y = _depthwise(self.window.patches(x), weights(ins[1], codes[1]).astype(dtype))
+        else:
+            y = self._grouped(lambda a, b, start, acc: a @ b, ins, codes[:2], dtype)
+        return np.asarray(y.astype(np.int64) + (codes[2] if len(codes) > 2 else 0))
 
-    def _grouped(self, patches: Codes, w: Codes, dtype: np.dtype[Any]) -> Codes:
-        """Patches (n, oh, ow, kh, kw, c) times weights (o, kh, kw, c / groups), group by group."""
+    def _grouped(
+        self,
+        sums: Callable[[Any, Any, Ints, IntFormat], Any],
+        ins: tuple[QType, ...],
+        codes: tuple[Codes, ...],
+        dtype: Any = np.int64,
+    ) -> Codes:
+        """`sums` of each group: its patches (windows, taps), its weights (taps, o / groups), the start, the format."""
+        x = self.window.padded(ins[0].fmt.to_int(codes[0]).astype(dtype), _zero(ins[0]))
+        patches, w = self.window.patches(x), weights(ins[1], codes[1]).astype(dtype)
         n, oh, ow = patches.shape[:3]
         cin, cout, parts = w.shape[3], w.shape[0] // self.groups, []
+        bias = np.zeros(len(w), np.int64) if len(codes) < 3 else codes[2].astype(np.int64)
         for g in range(self.groups):
-            rows = patches[..., g * cin : (g + 1) * cin].reshape(n * oh * ow, -1)
-            parts.append(rows @ w[g * cout : (g + 1) * cout].reshape(cout, -1).T)
+            rows, out = patches[..., g * cin : (g + 1) * cin].reshape(n * oh * ow, -1), slice(g * cout, (g + 1) * cout)
+            parts.append(sums(rows, w[out].reshape(cout, -1).T, bias[out], self.acc))
         return np.concatenate(parts, axis=1, dtype=dtype).reshape(n, oh, ow, -1)
 
 

@@ -1,4 +1,4 @@
-"""``y[.., n] = bias[n] + sum_k a[.., k] * (b[k, n] - zero_point_b)``, proven to fit its accumulator.
+"""``y[.., n] = bias[n] + sum_k a[.., k] * (b[k, n] - zero_point_b)``, proven to fit its accumulator or as it says.
 
 Operands may be computed both (attention): their leading sizes are equal then.
 """
@@ -6,14 +6,16 @@ Operands may be computed both (attention): their leading sizes are equal then.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..formats import INT32, Codes, IntFormat
 from ..qtensor import QType, Shape
-from ..ranges import DotBound, Interval, Operand, dot_bound, zero_points
-from .accumulation import accumulator_type, exact_float, worst_sum
+from ..ranges import Dot, DotBound, Inputs, Interval, Operand, dot_bound, zero_points
+from ..rounding import Ints
+from .accumulation import accumulator_reach, accumulator_type, exact_float, seen, worst_sum
+from .datapath import PLAIN, Datapath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +29,12 @@ class MatMul:
     Args:
         acc: format of accumulator and result.
         gain: what the result means: ``gain * a @ b``. A factor of its scale, no arithmetic (attention's 1 / sqrt(d)).
+        datapath: what the accumulator does at its limits, and with the low bits of the products.
     """
 
     acc: IntFormat = INT32
     gain: float = 1.0
+    datapath: Datapath = PLAIN
     name: ClassVar[str] = "matmul"
 
     def out_type(self, a: QType, b: QType, bias: QType | None = None) -> QType:
@@ -40,7 +44,7 @@ class MatMul:
             raise ValueError(f"matmul: gain {self.gain!r} must be finite and > 0")
         if self.gain != 1 and bias is not None:
             raise ValueError(f"matmul: gain {self.gain!r} with a bias; put it into the scale of the weights")
-        out = accumulator_type("matmul", shape, self.acc, a, b, bias, channels=len(b.shape) - 1)
+        out = accumulator_type("matmul", shape, self.acc, self.datapath, a, b, bias, channels=len(b.shape) - 1)
         scale = out.scale
         return replace(
             out, scale=tuple(s * self.gain for s in scale) if isinstance(scale, tuple) else scale * self.gain
@@ -55,40 +59,69 @@ class MatMul:
             raise ValueError(f"matmul: the batch cannot be contracted, {a.shape} @ {b.shape}")
         return (*a.shape[:-1], b.shape[-1])
 
-    def bound(self, a: Operand, b: Operand, bias: Operand | None = None) -> DotBound:
-        """What the accumulator can reach, from the actual weights where `b` is constant."""
-        start: Any = np.int64(0)
-        if bias is not None:
-            start = np.asarray(bias.constant.codes if bias.constant else bias.reach, np.int64)
+    def bound(self, a: Operand, b: Operand, bias: Operand | None = None, *, any_order: bool = False) -> DotBound:
+        """What exact sums can reach, step by step, from the actual weights where `b` is constant."""
+        path = self.datapath
         if b.constant is not None and len(b.type.shape) == 2:
-            if bias is not None and bias.constant is None:
-                bounds = [dot_bound(b.constant.to_int(), a.reach, s) for s in start]
-                return DotBound(bounds[0].lo, bounds[1].hi)
-            return dot_bound(b.constant.to_int(), a.reach, start)
+            x, w = Inputs.of(a.reach, int(b.type.shape[0])), b.constant.to_int()
+            x = x.with_zero() if any_order else x
+            if bias is None or bias.constant is not None:
+                return dot_bound(w, x, _codes(bias), path.cut, path.tree)
+            least, most = (dot_bound(w, x, end, path.cut, path.tree) for end in _ends(bias))
+            return DotBound(least.lo, most.hi)
+        start = _ends(bias)
         k, zero = int(b.type.shape[-2]), zero_points(b.type)
         product = a.reach.times(Interval(b.reach.lo - zero.hi, b.reach.hi - zero.lo))
         if k * product.magnitude + int(np.abs(start).max()) >= 1 << 62:
             raise ValueError(f"matmul: {k} products may reach {k * product.magnitude}, outside int64")
+        product = path.cut_ends(product)
         lo, hi = k * min(product.lo, 0) + int(np.min(start)), k * max(product.hi, 0) + int(np.max(start))
         return DotBound(np.array([lo]), np.array([hi]))
 
+    def dots(self, a: Operand, b: Operand, bias: Operand | None = None) -> list[Dot]:
+        """The one kind of dot product; ValueError unless all but `a` is constant."""
+        if b.constant is None or len(b.type.shape) > 2 or (bias is not None and bias.constant is None):
+            raise ValueError("matmul: weights (k, n) and bias must be constants")
+        at = (0,) * (len(a.type.sample_shape) - 1)
+        return [Dot(at, b.constant.to_int(), Inputs.of(a.reach, int(b.type.shape[0])), _codes(bias))]
+
     def reach(self, *ins: Operand) -> Interval:
-        """Bound over all channels, partial sums and zero included."""
-        return self.bound(*ins).interval.union(Interval(0, 0))
+        """Bound over all channels, partial sums and zero included; at most what the accumulator can hold."""
+        return accumulator_reach("matmul", self.acc, self.datapath, self.bound, ins)
 
     def run(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """The definition."""
-        a, b = ins[0].fmt.to_int(codes[0]), ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
-        bias = codes[2].astype(np.int64) if len(codes) > 2 else np.int64(0)
-        return np.asarray(a @ b + bias).astype(self.acc.dtype)
+        return self.datapath.run(*self._integers(ins, codes), self.acc).astype(self.acc.dtype)
 
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
-        """Same bits through BLAS: every partial sum is an integer that the float type holds exactly."""
+        """Same bits: one matrix product where steps make no difference."""
+        path = self.datapath
+        if path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc):
+            return path.run_fast(*self._integers(ins, codes), self.acc).astype(self.acc.dtype)
+        return path.limit(self._sum_fast(ins, *codes), self.acc).astype(self.acc.dtype)
+
+    def _integers(self, ins: tuple[QType, ...], codes: tuple[Codes, ...]) -> tuple[Ints, Ints, Ints]:
+        """`a`, `b` less its zero point, and what the accumulator starts at."""
+        b = ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
+        return ins[0].fmt.to_int(codes[0]), b, np.asarray(codes[2] if len(codes) > 2 else 0, np.int64)
+
+    def _sum_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Ints:
+        """The plain sum through BLAS: every partial sum is an integer that the float type holds exactly."""
         ta, tb = ins[:2]
         dtype = exact_float(worst_sum(int(tb.shape[-2]), ta, tb))
         if dtype is None:
-            return self.run(ins, *codes)
+            return PLAIN.run(*self._integers(ins, codes), self.acc)
         a, b = (c if isinstance(t.fmt, IntFormat) else t.fmt.to_int(c) for t, c in zip(ins[:2], codes[:2], strict=True))
         b = b.astype(dtype) - tb.along_axis(tb.zero_point).astype(dtype)
         y = np.asarray(a.astype(dtype) @ b).astype(np.int64)
-        return (y + codes[2] if len(codes) > 2 else y).astype(self.acc.dtype)
+        return y + codes[2] if len(codes) > 2 else y
+
+
+def _ends(bias: Operand | None) -> Ints:
+    """Smallest and largest start."""
+    return np.array(bias.reach if bias else (0, 0), np.int64)
+
+
+def _codes(bias: Operand | None) -> Ints:
+    """A constant start; 0 where there is none."""
+    return np.asarray(bias.constant.codes if bias and bias.constant else 0, np.int64)

@@ -8,7 +8,7 @@ from math import prod
 
 from ..formats import Format, IntFormat
 from ..graph import Graph, Node, Value
-from ..ops import Conv2d, Lut, MatMul
+from ..ops import BlockMatMul, Conv2d, Lut, MatMul
 from ..qtensor import Shape
 from ..ranges import Interval
 from .fidelity import Fidelity
@@ -87,7 +87,7 @@ def _row(graph: Graph, v: Value, node: Node | None, constants: int, known: Mappi
 def macs(node: Node) -> int:
     """Multiply-accumulates of one sample: elements of the result times the terms of one sum."""
     match node.op:
-        case MatMul():
+        case MatMul() | BlockMatMul():
             terms = int(node.ins[0].type.shape[-1])
         case Conv2d():
             terms = prod(node.ins[1].type.sample_shape[1:])
@@ -107,8 +107,9 @@ def total_parameters(graph: Graph) -> int:
 
 
 def stored_bytes(fmt: Format, elements: int) -> int:
-    """Bytes of a constant in generated C: two codes a byte up to 4 bits, else one container a code."""
-    return (elements + 1) // 2 if fmt.bits <= 4 else elements * fmt.dtype.itemsize
+    """Bytes of a constant in generated C: 1, 2 or 4 bits a code up to 4 bits, else one container a code."""
+    packed = next((bits for bits in (1, 2, 4) if fmt.bits <= bits), None)
+    return -(-elements * packed // 8) if packed else elements * fmt.dtype.itemsize
 
 
 def bits_needed(reach: Interval, fmt: Format) -> int:

@@ -8,13 +8,14 @@ torch = pytest.importorskip("torch", reason="left out: the torch engine (pip ins
 from algos import torch_engine  # noqa: E402
 from hwsim.blocks import Attention, LayerNorm, RMSNorm  # noqa: E402
 from hwsim.contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle  # noqa: E402
-from hwsim.formats import INT8, INT16, UINT1, UINT8  # noqa: E402
+from hwsim.formats import E8M0, FP4_E2M1, FP6_E2M3, FP8_E4M3, INT8, INT16, INT64, UINT1, UINT8  # noqa: E402
 from hwsim.graph import Graph  # noqa: E402
 from hwsim.ops import OPS  # noqa: E402
 from hwsim.qtensor import QTensor, QType  # noqa: E402
 from hwsim.qtensor import encode as encode_reference  # noqa: E402
 from hwsim.rounding import ROUNDINGS, shift_right  # noqa: E402
 from hwsim.simulation import simulate  # noqa: E402
+from tests.oracles.block_products import case  # noqa: E402
 from tests.random_graphs import random_graph  # noqa: E402
 
 SEEDS = range(120)
@@ -52,6 +53,14 @@ def test_blocks(contract):
     b = RMSNorm(width=12)(g, v, out, weight=weight, contract=contract)
     g.output(y, a, b)
     check_codes(g, {x.name: rng.integers(x.type.fmt.min_int, x.type.fmt.max_int, (5, 2, 6, 8)) for x in g.inputs})
+
+
+@pytest.mark.parametrize("right", [E8M0, FP8_E4M3], ids=lambda f: f.name)
+@pytest.mark.parametrize("left", [E8M0, FP8_E4M3, None], ids=lambda f: f.name if f else "none")
+def test_block_scales(left, right):
+    """Scales on both sides, exponents past both ends, a short last block."""
+    shifts = {"lsb_exp": 9, "max_exp": 14 if E8M0 in (left, right) else 0, "spread": 60, "acc": INT64}
+    check_codes(*case(0, FP4_E2M1, FP6_E2M3, right, left, inputs=(0, 2, 3)[: 2 + (left is not None)], **shifts).build())
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)

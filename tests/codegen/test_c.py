@@ -11,7 +11,7 @@ import pytest
 
 from codegen import emit_c, footprint
 from codegen.runners.c import SANITIZERS, STRICT, build, compile_and_run, compilers
-from hwsim.formats import FP4_E2M1, FP8_E4M3, INT4, INT8, INT16, INT32, UINT8
+from hwsim.formats import BINARY, FP4_E2M1, FP8_E4M3, INT4, INT8, INT16, INT32, TERNARY, UINT8
 from hwsim.graph import Graph
 from hwsim.ops import Add, MatMul
 from hwsim.qtensor import BATCH, QTensor, QType, quantize
@@ -121,15 +121,17 @@ def test_same_graph_same_text() -> None:
     assert emit_c(random_graph(11)[0]) == emit_c(random_graph(11)[0])
 
 
-def test_four_bit_weights_are_packed(tmp_path: Path) -> None:
+def test_weights_of_up_to_four_bits_are_packed() -> None:
     rng = np.random.default_rng(0)
     sizes = {}
-    for fmt in (INT8, INT4, FP4_E2M1):
+    for fmt in (INT8, INT4, FP4_E2M1, TERNARY, BINARY):
         g = Graph("m")
         x = g.input("x", QType((BATCH, 33), INT8))
         g.output(g.add(MatMul(), x, g.constant("w", quantize(rng.normal(size=(33, 7)), fmt))))
         sizes[fmt] = footprint(g).flash
-    assert sizes == {INT8: 231, INT4: 116, FP4_E2M1: 116 + 16}  # FP4 adds its grid of 16 small integers
+    grids = {FP4_E2M1: 16, BINARY: 2}  # small integers, one a code
+    packed = {INT8: 231, INT4: 116, FP4_E2M1: 116, TERNARY: 58, BINARY: 29}
+    assert sizes == {f: n + grids.get(f, 0) for f, n in packed.items()}
 
 
 def test_outputs_that_are_inputs_constants_or_listed_twice() -> None:

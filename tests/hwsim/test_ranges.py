@@ -62,20 +62,46 @@ def dots(draw):
     weights = draw(st.lists(st.lists(st.integers(-8, 7), min_size=n, max_size=n), min_size=k, max_size=k))
     reach, start = draw(intervals), draw(st.lists(integers, min_size=n, max_size=n))
     x = draw(st.lists(st.integers(reach.lo, reach.hi), min_size=k, max_size=k))
-    order = draw(st.permutations(range(k)))
-    return np.array(weights), reach, np.array(start), np.array(x), np.array(order)
+    tree, drop = draw(st.sampled_from([1, 2, 4])), draw(st.integers(0, 3))
+    return np.array(weights), reach, np.array(start), np.array(x), (lambda p: p >> drop), tree
+
+
+def states(x, weights, start, cut, tree):
+    """The accumulator at its start and after every step, (steps, n)."""
+    terms = cut(x[:, None] * weights)
+    return np.array([start + terms[:k].sum(0) for k in (*range(0, len(x), tree), len(x))])
 
 
 @given(dots())
-def test_dot_bound_holds_every_partial_sum_in_any_order(case):
-    weights, reach, start, x, order = case
-    bound = dot_bound(weights, reach, start)
-    sums = start + np.cumsum((x[:, None] * weights)[order], 0)
+def test_dot_bound_holds_every_partial_sum_in_the_stated_order(case):
+    weights, reach, start, x, cut, tree = case
+    bound = dot_bound(weights, reach, start, cut, tree)
+    sums = states(x, weights, start, cut, tree)
     assert (bound.lo <= sums).all()
     assert (sums <= bound.hi).all()
-    assert (bound.lo <= start).all()
-    assert (start <= bound.hi).all()
     assert bound.interval == (bound.lo.min(), bound.hi.max())
+
+
+@given(dots(), st.randoms(use_true_random=False))
+def test_where_inputs_may_be_0_it_holds_in_any_order(case, random):
+    weights, reach, start, _, cut, tree = case
+    reach, order = reach.union(Interval(0, 0)), random.sample(range(len(weights)), len(weights))
+    a, b = dot_bound(weights, reach, start, cut, tree), dot_bound(weights[order], reach, start, cut)
+    assert (a.lo == b.lo).all()
+    assert (a.hi == b.hi).all()
+
+
+@given(dots())
+def test_a_witness_stays_in_reach_and_some_step_of_it_is_at_the_bound(case):
+    """Inputs that may be 0 or not, cut products, adder trees: no bound could be tighter."""
+    weights, reach, start, _, cut, tree = case
+    bound = dot_bound(weights, reach, start, cut, tree)
+    for c in range(weights.shape[1]):
+        for top, limit, best in ((True, bound.hi[c], np.max), (False, bound.lo[c], np.min)):
+            x = witness(weights, reach, c, top=top, cut=cut, tree=tree)
+            assert reach.lo <= x.min()
+            assert x.max() <= reach.hi
+            assert best(states(x, weights, start, cut, tree)[:, c]) == limit
 
 
 def layer(weights, x_fmt, start, acc=INT32):

@@ -46,3 +46,20 @@ def test_it_needs_no_package_beyond_the_core(hwsim, graph_file, monkeypatch):
     status, out, _ = hwsim("show", graph_file)
     assert status == 0
     assert "no C, so no memory" in out
+
+
+def test_the_witness_of_an_accumulator(hwsim, graph_file):
+    status, out, err = hwsim("show", graph_file, "--witness", "scores.acc")
+    found = json.loads(hwsim("show", graph_file, "--witness", "scores.acc", "--json").out)
+    assert (status, err) == (0, "")
+    assert f"scores.acc: {found['bits']} of 32 bits" in out
+    assert f"reaches {found['sum']} at {found['at']}; {found['bits'] - 1} bits overflow there" in out
+    assert " ".join(map(str, found["witness"])) in out
+    shown = json.loads(hwsim("show", graph_file, "--json").out)["layers"]
+    assert found["bits"] == next(x for x in shown if x["value"] == "scores.acc")["bits_needed"]
+
+
+def test_a_witness_too_long_for_the_terminal_and_a_wrong_name(hwsim, refused, graph_file, monkeypatch):
+    monkeypatch.setattr("hwsim.app.show.SHOWN", 2)
+    assert "(5 codes, all with --json)" in hwsim("show", graph_file, "--witness", "scores.acc").out
+    assert "matmul or conv2d" in refused("show", graph_file, "--witness", "x")

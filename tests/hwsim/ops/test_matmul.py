@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hwsim import (
+    BINARY,
     FP4_E1M2,
     FP4_E2M1,
     FP4_E3M0,
@@ -15,9 +16,11 @@ from hwsim import (
     TERNARY,
     UINT1,
     UINT8,
+    Graph,
     QType,
 )
 from hwsim.ops import MatMul
+from tests.backends import check_engines
 from tests.compare import all_codes, assert_same
 from tests.oracles.floats import gfloat_values
 from tests.oracles.one_op import codes, overflows, refuses, run, t, tensor
@@ -146,3 +149,35 @@ def test_gain_is_what_the_result_means():
     for gain in (0.0, -1.0, float("inf")):
         refuses(MatMul(gain=gain), (t(2, 3), t(3, 2)), repr(gain))
     refuses(MatMul(gain=2.0), (t(2, 3), t(3, 2), t(2, fmt=INT32)), "gain 2.0", "bias")
+
+
+SIGNS = {0: 1, 1: -1}  # of binary codes
+
+
+@pytest.mark.parametrize("k", [1, 7, 8, 31, 32, 33, 64, 100])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_binary_and_ternary_on_every_engine(k, rows):
+    """+-1 times +-1 and times -1, 0, 1, by Python integers; constants of 1 and 2 bits in C, of all lengths."""
+    rng = np.random.default_rng(k)
+    signs, three, wide = (
+        rng.integers(0, 2, (4, rows, k)),
+        rng.integers(-1, 2, (k, 5)),
+        rng.integers(-128, 128, (4, rows, k)),
+    )
+    ones, start = rng.integers(0, 2, (k, 5)), rng.integers(-99, 99, 5)
+    g = Graph("few bits")
+    b, x = g.input("b", t("N", rows, k, fmt=BINARY)), g.input("x", t("N", rows, k))
+    w1, w2 = g.constant("w1", tensor(ones, BINARY)), g.constant("w2", tensor(three, TERNARY))
+    bias = g.constant("bias", tensor(start, INT16))
+    pairs = {"bb": (b, w1, bias), "bt": (b, w2), "xb": (x, w1), "xt": (x, w2, bias), "plain": (b, w1)}
+    g.output(*(g.add(MatMul(), *ins, name=name) for name, ins in pairs.items()))
+    plus = np.vectorize(SIGNS.get)
+    left = {"b": plus(signs), "x": wide}
+    right = {"w1": plus(ones), "w2": three}
+    want = {
+        name: [
+            python_matmul(r.tolist(), right[w.name].tolist(), start.tolist() if more else None) for r in left[a.name]
+        ]
+        for name, (a, w, *more) in pairs.items()
+    }
+    check_engines(g, {"b": signs.astype(np.uint8), "x": wide}, {n: np.array(v) for n, v in want.items()})

@@ -1,0 +1,313 @@
+"""``y = sum over blocks of round(dot(a, b) * factors * 2**(exponents - lsb_exp))``: a matmul of block-scaled operands.
+
+Inside a block the dot product is exact, on the integer grids of the elements. A block's scale is an exponent (E8M0:
+exponents of both sides add, the dot product is shifted) or an integer factor (E4M3 and integer scales: it is
+multiplied). Every block's contribution is rounded to the accumulator's lsb, then added; the sum is exact.
+
+Why `max_exp`: all E8M0 exponents would take 500 bits. A block whose exponent passes `max_exp` enters with `max_exp`;
+constants that do are refused. Exponents below `lsb_exp` are shifted right, past 62 bits to what remains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..blockformats import BIAS, BlockTensor, spread
+from ..formats import E8M0, INT32, Codes, IntFormat
+from ..jit import jit
+from ..qtensor import QTensor, QType, Shape
+from ..ranges import Interval, Operand
+from ..rounding import ROUNDINGS, Ints, check_rounding, shift_right, shift_right_scalar
+from .accumulation import exact_float
+from .shapes import per_tensor
+
+LIMIT = 1 << 61  # of a block before and after its shift: rounding offsets and a shift by 62 stay exact
+
+
+class Bound(NamedTuple):
+    """What one block's dot product, one product of elements, and the accumulator can reach."""
+
+    dot: Interval
+    product: Interval
+    total: Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockMatMul:
+    """Inputs a (..., k), b (k, n), b's scales (blocks, n); then a's scales (..., blocks), b's zero points (blocks, n).
+
+    The zero point of `a` is subtracted (it need not be folded into anything).
+
+    Args:
+        block: elements of k that share a scale; the last block may be shorter.
+        acc: format of accumulator and result.
+        lsb_exp: exponent of the accumulator's lsb, in units of both grids' steps.
+        max_exp: largest exponent of a block (sum of both sides'); 0 without E8M0 scales.
+        rounding: of what is shifted out, per block.
+        left: whether `a` has block scales.
+        zeros: whether the blocks of `b` have zero points.
+    """
+
+    block: int = 32
+    acc: IntFormat = INT32
+    lsb_exp: int = 0
+    max_exp: int = 0
+    rounding: str = "half_even"
+    left: bool = False
+    zeros: bool = False
+    name: ClassVar[str] = "block_matmul"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for blocks, roundings and shifts that mean nothing."""
+        check_rounding(self.rounding)
+        if self.block < 1:
+            raise ValueError(f"block_matmul: block {self.block} must be >= 1")
+        if not -62 <= self.lsb_exp - self.max_exp <= 62:
+            raise ValueError(
+                f"block_matmul: lsb_exp {self.lsb_exp} and max_exp {self.max_exp} are more than 62 apart; "
+                "raise lsb_exp (what lies below it is rounded)"
+            )
+
+    @classmethod
+    def exact(cls, b: BlockTensor, *, acc: IntFormat = INT32, left: Interval | None = None) -> BlockMatMul:
+        """The op for weights `b` that shifts nothing out; `left`: exponents that a's E8M0 scales may have."""
+        low = high = 0
+        if b.fmt.scale == E8M0:
+            low, high = int(b.scales.to_int().min()), int(b.scales.to_int().max())
+        low, high = low + (left.lo if left else 0), high + (left.hi if left else 0)
+        return cls(
+            block=b.fmt.block, acc=acc, lsb_exp=low, max_exp=high, left=left is not None, zeros=b.zeros is not None
+        )
+
+    @property
+    def at_left(self) -> int | None:
+        """Which input holds a's scales."""
+        return 3 if self.left else None
+
+    @property
+    def at_zeros(self) -> int | None:
+        """Which input holds b's zero points."""
+        return 3 + self.left if self.zeros else None
+
+    def blocks(self, k: int) -> int:
+        """Blocks of k elements."""
+        return -(-k // self.block)
+
+    def out_type(self, a: QType, b: QType, scales: QType, *more: QType) -> QType:
+        """Shape (..., n) in the accumulator's format; real scale is the product of all scales and ``2**lsb_exp``."""
+        if len(more) != self.left + self.zeros:
+            raise ValueError(
+                f"block_matmul: {3 + len(more)} inputs, left={self.left} and zeros={self.zeros} "
+                f"take {3 + self.left + self.zeros}"
+            )
+        shape = self._shape(a, b, scales, more)
+        (sa, _), (sb, zero) = per_tensor("block_matmul", a), per_tensor("block_matmul", b)
+        if zero:
+            raise ValueError(f"block_matmul: zero_point {zero} of the second operand; give zero points of its blocks")
+        step = np.ldexp(sa * sb * scales.lsb, a.fmt.lsb_exp + b.fmt.lsb_exp + self.lsb_exp)
+        _check_scales(scales, len(scales.shape) - 1)
+        if self.left:
+            _check_scales(more[0], None)
+            step = step * more[0].lsb
+        if self.max_exp and all(t.fmt != E8M0 for t in (scales, *more[: self.left])):
+            raise ValueError(
+                f"block_matmul: max_exp {self.max_exp} without e8m0 scales, which alone have exponents; use 0"
+            )
+        z = more[-1] if self.zeros else None
+        if z is not None and not (isinstance(z.fmt, IntFormat) and (z.scale, z.zero_point) == (1.0, 0)):
+            raise ValueError(f"block_matmul: zero points are {z.fmt.name} scale {z.scale!r}, must be integers, scale 1")
+        many = step.ndim == 1
+        return QType(
+            shape, self.acc, tuple(step.tolist()) if many else float(step), axis=len(shape) - 1 if many else None
+        )
+
+    def _shape(self, a: QType, b: QType, scales: QType, more: tuple[QType, ...]) -> Shape:
+        if len(a.shape) < 1 or len(b.shape) != 2 or a.shape[-1] != b.shape[0] or b.batched or a.shape == ("N",):
+            raise ValueError(f"block_matmul: {a.shape} @ {b.shape} is no product of (..., k) and (k, n)")
+        groups = self.blocks(int(b.shape[0]))
+        wanted: list[Shape] = [(groups, b.shape[1])]
+        wanted += [(*a.shape[:-1], groups)] if self.left else []
+        wanted += [(groups, b.shape[1])] if self.zeros else []
+        got = [t.shape for t in (scales, *more)]
+        if got != wanted:
+            raise ValueError(
+                f"block_matmul: scales and zero points have shapes {got}, {groups} blocks of {self.block} take {wanted}"
+            )
+        return (*a.shape[:-1], b.shape[1])
+
+    def bound(self, a: Operand, b: Operand, scales: Operand, *more: Operand) -> Bound:
+        """Proof of every intermediate, from the actual codes and scales of `b` where they are constant."""
+        x = a.reach.shifted(-int(np.max(a.type.zero_point)))
+        low, high, product = self._dots(x, b, more[-1] if self.zeros else None)
+        factors, exponent = _scale_range(scales.type, scales.reach, scales.constant)
+        others: list[Any] = [1]
+        if self.left:
+            ends, most = _scale_range(more[0].type, more[0].reach, None)
+            others, exponent = [e[0, 0] for e in ends], exponent + most
+        if any(s.constant is None for s in (scales, *more[: self.left])):
+            exponent = np.minimum(exponent, self.max_exp)
+        most = int(exponent.max())
+        if most > self.max_exp:
+            raise ValueError(
+                f"block_matmul: constant scales reach exponent {most}, max_exp is {self.max_exp}; raise it"
+            )
+        corners = [d * f * o for d in (low, high) for f in factors for o in others]
+        size = np.maximum(-low, high) * np.maximum(1, abs(np.array(factors))).max(0) * max(1, *map(abs, others), 1)
+        total = self._total(corners, exponent, int(np.max(size)))
+        return Bound(Interval(int(np.min(low)), int(np.max(high))), product, total)
+
+    def _dots(self, x: Interval, b: Operand, zeros: Operand | None) -> tuple[Any, Any, Interval]:
+        """Least and greatest dot product, partial ones included, of each block and column, and a product's reach."""
+        k, starts = int(b.type.shape[0]), np.arange(0, int(b.type.shape[0]), self.block)
+        zero = Interval(0, 0) if zeros is None else zeros.reach
+        product = x.times(Interval(b.reach.lo - zero.hi, b.reach.hi - zero.lo)).union(Interval(0, 0))
+        if b.constant is None or (zeros is not None and zeros.constant is None):
+            sizes = np.minimum(k - starts, self.block).astype(object)[:, None]
+            return sizes * product.lo, sizes * product.hi, product
+        w = b.constant.to_int()
+        if zeros is not None and zeros.constant is not None:
+            w = w - spread(zeros.constant.to_int(), self.block, 0, k)
+        positive, negative = (
+            np.add.reduceat(half, starts, 0).astype(object) for half in (np.maximum(w, 0), np.minimum(w, 0))
+        )
+        up, down = max(x.hi, 0), min(x.lo, 0)
+        return positive * down + negative * up, positive * up + negative * down, product
+
+    def _total(self, corners: list[Any], exponent: Any, size: int) -> Interval:
+        """What the accumulator can reach, every partial sum included; ValueError past 61 bits a block, 62 in all."""
+        shift = np.clip((self.lsb_exp - exponent).astype(np.int64), self.lsb_exp - self.max_exp, 62)
+        left = 2 ** np.maximum(-shift, 0).astype(object)
+        if size >= LIMIT or int(np.max(size * left)) >= 2 * LIMIT:
+            raise ValueError(
+                f"block_matmul: a block may reach {size} before and {int(np.max(size * left))} after its shift, takes "
+                "< 2**61 and < 2**62; use narrower formats, lower max_exp or raise lsb_exp"
+            )
+        right = np.maximum(shift, 0)
+        ends = [shift_right(np.asarray(c, np.int64), right, self.rounding).astype(object) * left for c in corners]
+        bottom, top = (pick.reduce([e * 0 for e in ends[:1]] + ends).sum(0) for pick in (np.minimum, np.maximum))
+        total = Interval(int(np.min(bottom)), int(np.max(top)))
+        if total.magnitude >= 2 * LIMIT:
+            raise ValueError(
+                f"block_matmul: the sum may reach {total.lo}..{total.hi}, outside int64 with its guard bit; "
+                "lower max_exp or raise lsb_exp"
+            )
+        return total
+
+    def reach(self, *ins: Operand) -> Interval:
+        """Bound over all columns."""
+        return self.bound(*ins).total
+
+    def operands(self, ins: tuple[QType, ...], codes: tuple[Codes, ...]) -> tuple[Ints, ...]:
+        """Integers: a, b, factors and exponents of b's blocks (blocks, n), then of a's (..., blocks)."""
+        a = ins[0].fmt.to_int(codes[0]) - ins[0].along_axis(ins[0].zero_point)
+        b = ins[1].fmt.to_int(codes[1])
+        if self.at_zeros:
+            b = b - spread(codes[self.at_zeros].astype(np.int64), self.block, 0, len(b))
+        one = np.ones((*a.shape[:-1], self.blocks(len(b))), np.int64)
+        plain = one, one - 1
+        return a, b, *split_scale(ins[2], codes[2]), *(split_scale(ins[3], codes[3]) if self.left else plain)
+
+    def shifted(self, x: Ints, exponent: Ints) -> Ints:
+        """``round(x * 2**(min(exponent, max_exp) - lsb_exp))``."""
+        s = np.clip(self.lsb_exp - exponent, self.lsb_exp - self.max_exp, 62)
+        return shift_right(x << np.maximum(-s, 0), np.maximum(s, 0), self.rounding)
+
+    def run(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
+        """The definition."""
+        a, b, factor, exponent, a_factor, a_exponent = self.operands(ins, codes)
+        y = np.zeros((*a.shape[:-1], b.shape[1]), np.int64)
+        for g in range(len(factor)):
+            k = slice(g * self.block, (g + 1) * self.block)
+            dot = (a[..., k] @ b[k]) * a_factor[..., g, None] * factor[g]
+            y += self.shifted(dot, a_exponent[..., g, None] + exponent[g])
+        return y.astype(self.acc.dtype)
+
+    def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
+        """Same bits: one BLAS product with the scales multiplied in where all is exact, else one a block and numba."""
+        a, b, factor, exponent, a_factor, a_exponent = self.operands(ins, codes)
+        shape, groups = (*a.shape[:-1], b.shape[1]), len(factor)
+        rows = a.reshape(-1, a.shape[-1]), a_factor.reshape(-1, groups), a_exponent.reshape(-1, groups)
+        y = self._by_blas(b, factor, exponent, *rows)
+        if y is None:
+            y = self._by_blocks(b, factor, exponent, *rows)
+        return y.reshape(shape).astype(self.acc.dtype)
+
+    def _by_blocks(self, b: Ints, factor: Ints, exponent: Ints, a: Ints, a_factor: Ints, a_exponent: Ints) -> Ints:
+        """The loop of `run`; dot products in a float type that holds them, if there is one."""
+        worst = self.block * int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0))
+        dtype = exact_float(worst)
+        left, right = (a, b) if dtype is None else (a.astype(dtype), b.astype(dtype))
+        constants = self.lsb_exp, self.max_exp, ROUNDINGS.index(self.rounding)
+        y = np.zeros((len(a), b.shape[1]), np.int64)
+        for g in range(len(factor)):
+            k = slice(g * self.block, (g + 1) * self.block)
+            _add(left[:, k] @ right[k], a_factor[:, g], a_exponent[:, g], factor[g], exponent[g], *constants, y)
+        return y
+
+    def _by_blas(self, b: Ints, factor: Ints, exponent: Ints, a: Ints, a_factor: Ints, a_exponent: Ints) -> Ints | None:
+        """The product where nothing is shifted out or saturates and every partial sum fits a float's mantissa."""
+        low, a_low = int(exponent.min()), int(a_exponent.min())
+        if low + a_low < self.lsb_exp or int(exponent.max()) + int(a_exponent.max()) > self.max_exp:
+            return None
+        k = len(b)
+        # Why floats already here: what passes their mantissa is seen as too large, int64 might wrap around.
+        left = a * spread(np.ldexp(a_factor.astype(np.float64), a_exponent - a_low), self.block, 1, k)
+        right = b * spread(np.ldexp(factor.astype(np.float64), exponent - low), self.block, 0, k)
+        dtype = exact_float(k * int(np.abs(left).max(initial=0)) * int(np.abs(right).max(initial=0)))
+        if dtype is None:
+            return None
+        return np.asarray(left.astype(dtype) @ right.astype(dtype)).astype(np.int64) << (low + a_low - self.lsb_exp)
+
+
+def split_scale(t: QType, codes: Codes) -> tuple[Ints, Ints]:
+    """(factor, exponent) of block scales: E8M0 is an exponent, everything else a factor."""
+    if t.fmt == E8M0:
+        return np.ones(codes.shape, np.int64), codes.astype(np.int64) - BIAS
+    return t.fmt.to_int(codes), np.zeros(codes.shape, np.int64)
+
+
+def _scale_range(t: QType, reach: Interval, constant: QTensor | None) -> tuple[list[Any], Any]:
+    """Both ends of the factors and the largest exponents, as Python integers: of each block where constant."""
+    if constant is not None:
+        factor, exponent = split_scale(t, constant.codes)
+        return [factor.astype(object)], exponent.astype(object)
+    ends = [np.array([[v]], object) for v in ((1,) if t.fmt == E8M0 else reach)]
+    return ends, np.array([[reach.hi - BIAS if t.fmt == E8M0 else 0]], object)
+
+
+def _check_scales(t: QType, channels: int | None) -> None:
+    """ValueError unless a scale's type says what its codes mean."""
+    if t.fmt == E8M0 and (t.scale, t.zero_point) != (1.0, BIAS):
+        raise ValueError(
+            f"block_matmul: e8m0 scales have scale {t.scale!r} zero_point {t.zero_point!r}, must be 1.0 and {BIAS}"
+        )
+    if t.fmt != E8M0 and np.any(t.zero_point):
+        raise ValueError(f"block_matmul: {t.fmt.name} scales have zero_point {t.zero_point!r}, must be 0")
+    if t.axis is not None and t.axis != channels:
+        raise ValueError(
+            f"block_matmul: scales of shape {t.shape} are per channel along axis {t.axis}; only the second operand's "
+            "may be, along its columns"
+        )
+
+
+@jit
+def _add(
+    dot: Any,
+    a_factor: Any,
+    a_exponent: Any,
+    factor: Any,
+    exponent: Any,
+    lsb_exp: Any,
+    max_exp: Any,
+    rounding: Any,
+    y: Any,
+) -> None:
+    """Numba twin of one step of the loop in `run`: add a block's contribution to y."""
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            s = min(max(lsb_exp - a_exponent[i] - exponent[j], lsb_exp - max_exp), 62)
+            x = np.int64(dot[i, j]) * a_factor[i] * factor[j]
+            y[i, j] += x << -s if s < 0 else shift_right_scalar(x, s, rounding)
