@@ -188,5 +188,7 @@ def weight_types(front: FrontGraph, graph: Graph) -> dict[str, QType]:
     types: dict[str, QType] = {}
     for node in front.nodes:
         if node.op in WEIGHTED:
+            if f"{node.out}.scales" in graph.constants:
+                raise ValueError(f"{node.out!r}: weights in blocks cannot be trained yet; train another format")
             types.setdefault(node.ins[1], graph.constants[f"{node.out}.weight"].type)
     return types

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .formats import format_named
+from .blockformats import BlockFormat, quantize_blocks, weight_format_named
 from .front import FrontGraph
 from .front_ops import evaluate_op
 from .graph import Graph
@@ -90,9 +90,12 @@ def emulate(
         params = {i: front.params[i] for i in n.ins if i in front.params}
         if n.op in LAYERS and n.out not in free:
             r = recipe.at(*layer_names(front, n.out))
-            axis = 0 if r.per_channel else None
-            weight = quantize(params[n.ins[1]], format_named(r.weights), axis=axis).dequantize()
-            params[n.ins[1]] = weight.astype(np.float32)
+            fmt, weight = weight_format_named(r.weights), params[n.ins[1]]
+            if isinstance(fmt, BlockFormat):
+                made = quantize_blocks(weight, fmt, axis=1).dequantize()
+            else:
+                made = quantize(weight, fmt, axis=0 if r.per_channel else None).dequantize()
+            params[n.ins[1]] = made.astype(np.float32)
         y = evaluate_op(n.op, n.attrs, *(params[i] if i in params else env[i] for i in n.ins))
         env[n.out] = rounded(y, types[n.out]) if n.out in types and n.out not in free else y
     return env[front.outputs[0]]

@@ -32,6 +32,7 @@ from .formats import (
     Format,
     IntFormat,
     Reals,
+    format_named,
 )
 from .qtensor import QTensor, QType
 from .rounding import Ints
@@ -287,6 +288,11 @@ BLOCK_FORMATS: dict[str, BlockFormat] = {
         *(INT4_G32, INT4_G64, INT4_G128, UINT4_G32, UINT4_G64, UINT4_G128),
     )
 }
+
+
+def weight_format_named(name: str) -> Format | BlockFormat:
+    """The format of weights called `name`, of elements or of blocks."""
+    return BLOCK_FORMATS[name] if name in BLOCK_FORMATS else format_named(name)
 
 
 def block_format_named(name: str) -> BlockFormat:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .blockformats import weight_format_named
 from .blocks import LayerNorm, Softmax
 from .contracts import contract_named
 from .formats import format_named
@@ -30,7 +31,7 @@ class Recipe:
     """Quantization settings; TOML form with the same keys, and ``[overrides."layer*"]`` tables for single layers.
 
     Args:
-        weights: format of weights (symmetric).
+        weights: format of weights (symmetric), or of the blocks of a linear layer's, see `hwsim.blockformats`.
         activations: format of activations.
         per_channel: one weight scale an output channel, or one for all.
         symmetric: zero_point 0 for activations too.
@@ -75,7 +76,8 @@ class Recipe:
             if not isinstance(getattr(self, key), want):
                 kind = f"table, [{key}] in TOML" if key in BLOCKS else want.__name__
                 raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {kind}")
-        format_named(self.weights), format_named(self.activations)
+        weights = weight_format_named(self.weights)
+        format_named(self.activations)
         residual = format_named(self.residual)
         if not getattr(residual, "signed", False):
             raise ValueError(f"recipe: residual {self.residual!r} must be a signed integer format")
@@ -85,7 +87,7 @@ class Recipe:
             raise ValueError(f"recipe: observer {self.observer!r} is unknown: use one of {', '.join(OBSERVERS)}")
         if self.equalize not in EQUALIZE:
             raise ValueError(f"recipe: equalize {self.equalize!r} is unknown: use one of {', '.join(EQUALIZE)}")
-        if not getattr(format_named(self.weights), "signed", True):
+        if not getattr(weights, "signed", True):
             raise ValueError(f"recipe: weights {self.weights!r} must be a signed format")
         if len({p for p, _ in self.overrides}) != len(self.overrides):
             raise ValueError(f"recipe: overrides name a layer twice: {[p for p, _ in self.overrides]}")

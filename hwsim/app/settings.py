@@ -9,7 +9,7 @@ from ..recipe import Recipe
 from .shipped import EXAMPLE, EXAMPLES
 
 FLAGS = {
-    "weights": "format of weights, such as int8 or int4",
+    "weights": "format of weights, such as int8, int4, mxfp4, nvfp4, int4_g32",
     "activations": "format of activations, such as int8 or int16",
     "residual": "format of a transformer's residual stream, such as int16",
     "contract": "requantization contract: dyadic16, pow2, tfl_single, tflm_double, onnx_float",

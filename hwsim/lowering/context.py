@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..blockformats import BlockFormat, weight_format_named
 from ..blocks.exact import Exact, exact
 from ..contracts import Contract, contract_named, suited
-from ..formats import UINT1, UINT8, UINT16, Format, IntFormat, Reals, format_named
+from ..formats import UINT1, UINT8, UINT16, Format, IntFormat, Reals
 from ..front import FrontGraph, FrontNode
 from ..graph import Graph, Value
 from ..observers import Range
@@ -103,9 +104,9 @@ class Lowering:
         """The recipe's contract for a mean of `count`."""
         return suited(contract_named(self.settings(name).contract), count)
 
-    def weight_format(self, node: FrontNode) -> Format:
+    def weight_format(self, node: FrontNode) -> Format | BlockFormat:
         """Format of the node's weights."""
-        return format_named(self.settings(node.out).weights)
+        return weight_format_named(self.settings(node.out).weights)
 
     def define(self, front_name: str, value: Value, layout: str = PLAIN, image: tuple[int, ...] = ()) -> None:
         """Record where a front value is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blockformats import BlockFormat
 from ..formats import INT32, INT48, Format, Reals
 from ..front import FrontNode
 from ..graph import Value
@@ -16,9 +17,12 @@ from .context import Lowering
 def weighted(ctx: Lowering, node: FrontNode, x: Value, weight: Reals, out: QType, axis: int) -> tuple[Value, Value]:
     """Constants of the weight (output channels along `axis`) and of the folded start of the accumulator."""
     r, fmt = ctx.settings(node.out), ctx.weight_format(node)
-    bias = np.zeros(weight.shape[axis])
-    if len(node.ins) > 2:
-        bias = ctx.param(node, 2)
+    if isinstance(fmt, BlockFormat):
+        raise ValueError(
+            f"{node.op} {node.out!r}: weights in {fmt.name}: blocks are for linear layers; give this one another "
+            f'format, [overrides."{node.out}"] in the recipe'
+        )
+    bias = bias_of(ctx, node, weight.shape[axis])
     rows = np.moveaxis(weight, axis, -1).reshape(-1, weight.shape[axis])
     if mark := ctx.front.marks.get(node.ins[1]):
         scale = np.broadcast_to(np.asarray(mark.scale), bias.shape)
@@ -33,6 +37,11 @@ def weighted(ctx: Lowering, node: FrontNode, x: Value, weight: Reals, out: QType
     start = fold_bias(bias, x.type, w, np.moveaxis(w.to_int(), axis, -1).reshape(rows.shape))
     g = ctx.graph
     return g.constant(f"{node.out}.weight", w), g.constant(f"{node.out}.bias", start)
+
+
+def bias_of(ctx: Lowering, node: FrontNode, channels: int) -> Reals:
+    """The bias of a layer, zeros where it has none."""
+    return ctx.param(node, 2) if len(node.ins) > 2 else np.zeros(channels)
 
 
 def weight_scales(weight: Reals, bias: Reals, x: QType, out: QType, fmt: Format, *, per_channel: bool) -> Reals:

@@ -15,7 +15,7 @@ from .shapes import broadcast, per_tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Add:
-    """Sum of two values of one lsb; zero points add up, as the codes do.
+    """Sum of two values of one lsb; zero points add up, as the codes do. Both may be per channel, alike.
 
     Args:
         fmt: format of the result; overflow is refused, not modelled.
@@ -26,10 +26,23 @@ class Add:
 
     def out_type(self, a: QType, b: QType) -> QType:
         """Broadcast shape, the common lsb."""
+        if isinstance(a.scale, tuple) and isinstance(b.scale, tuple):
+            return self._per_channel(a, b)
         (_, za), (_, zb) = per_tensor("add", a), per_tensor("add", b)
         if a.lsb != b.lsb:
             raise ValueError(f"add: lsb {float(a.lsb)!r} and {float(b.lsb)!r} differ; requantize to one scale first")
         return QType(broadcast("add", a.shape, b.shape), self.fmt, float(a.lsb), za + zb)
+
+    def _per_channel(self, a: QType, b: QType) -> QType:
+        """Accumulators and their biases: every channel has its own lsb."""
+        shape = broadcast("add", a.shape, b.shape)
+        last = all(t.axis == len(t.shape) - 1 for t in (a, b))
+        if a.lsb.tolist() != b.lsb.tolist() or not last or np.any(a.zero_point) or np.any(b.zero_point):
+            raise ValueError(
+                f"add: per-channel inputs of shapes {a.shape} and {b.shape} must share the scales of their last axis, "
+                "with zero_point 0"
+            )
+        return QType(shape, self.fmt, a.scale if a.fmt.lsb_exp == 0 else tuple(a.lsb.tolist()), axis=len(shape) - 1)
 
     def reach(self, a: Operand, b: Operand) -> Interval:
         """Sums of members."""

@@ -178,3 +178,5 @@ def test_bad_calls():
         module(torch.zeros(2, 8))
     with pytest.raises(ValueError, match="fp4_e2m1 is no integer format"):
         prepared(front, batch, weights="fp4_e2m1").module()
+    with pytest.raises(ValueError, match="weights in blocks cannot be trained yet"):
+        prepared(load_front(MLP_FRONT), images()[0], weights="mxfp4").module()

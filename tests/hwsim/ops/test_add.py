@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, FP8_E4M3, INT8, INT16, INT32, INT64, UINT4, QType
+from hwsim import FP4_E2M1, FP8_E4M3, INT8, INT16, INT32, INT64, UINT4, QTensor, QType
 from hwsim.ops import Add
 from tests.compare import all_codes, all_pairs, assert_same
 from tests.oracles.floats import gfloat_values
@@ -47,6 +47,16 @@ def test_shapes_broadcast():
     assert_same(want, codes(Add(), tensor(a), tensor(b)))
     assert Add().out_type(t("N", 3), t(3)) == Add().out_type(t(1, 3), t("N", 1)) == QType(("N", 3), INT32)
     assert Add().out_type(t("N", 3), t("N", 3)).shape == ("N", 3)
+
+
+def test_accumulators_and_biases_per_channel():
+    scales, a = (0.5, 0.25, 3.0), np.arange(-6, 6).reshape(4, 3)
+    acc, bias = (QTensor(QType(x.shape, INT32, scales, axis=x.ndim - 1), x.astype(np.int32)) for x in (a, a[2] * 7))
+    y = run(Add(fmt=INT64), acc, bias)
+    assert (y.type.scale, y.type.axis) == (scales, 1)
+    assert_same(a * scales + a[2] * 7 * scales, y.dequantize())
+    refuses(Add(), (t(2, 3, scale=scales, axis=1), t(3, scale=(0.5, 0.25, 2.0), axis=0)), "share the scales", "(2, 3)")
+    refuses(Add(), (t(3, 3, scale=scales, axis=1), t(3, 3, scale=scales, axis=0)), "last axis")
 
 
 def test_refusals():
