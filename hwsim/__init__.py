@@ -15,6 +15,7 @@ from .blockformats import (
     BlockTensor,
     quantize_blocks,
 )
+from .comparison import FormatError, compare
 from .contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from .formats import (
     BINARY,
@@ -94,6 +95,7 @@ __all__ = [
     "BlockTensor",
     "Dyadic16",
     "FloatFormat",
+    "FormatError",
     "Graph",
     "IntFormat",
     "Narrowest",
@@ -106,6 +108,7 @@ __all__ = [
     "TflSingle",
     "TflmDouble",
     "Value",
+    "compare",
     "load",
     "narrowest_accumulator",
     "quantize",

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import bench, build, doctor, emit, fit_lut, params, show, simulate, train, verify
+from . import bench, build, compare, doctor, emit, fit_lut, params, show, simulate, train, verify
 from .errors import Parser, explain, internal
 
-COMMANDS = (build, simulate, emit, verify, show, params, fit_lut, bench, train, doctor)
+COMMANDS = (build, simulate, emit, verify, show, params, fit_lut, compare, bench, train, doctor)
 EXAMPLES = """examples:
   hwsim build -o build/                  the shipped example: quantize, verify, C, ONNX, report
   hwsim build mymodel:net --calibrate data.npz -o build/
