@@ -24,6 +24,7 @@ evidence: .venv/.evidence
 	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
 	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
+	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json
 
 lint: .venv/.test
 	.venv/bin/ruff check .

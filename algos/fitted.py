@@ -1,7 +1,8 @@
 """Fitted tables in the training loop: forward what the tables give, backward the function they stand for.
 
 Source: arXiv:2403.19591, section 3.3. Softmax and norms are those of `hwsim.blocks`, in floats but for the tables: what
-they round on the way (the shortened d, u) is left to the lowered graph, which is what is measured.
+they round on the way (the shortened d, u) is left to the lowered graph, which is what is measured. Log-softmax and
+quotients train through the functions themselves.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def _mask(attrs: Attrs, x: Floats) -> Floats:
 
 
 def _div(attrs: Attrs, a: Floats, b: Floats) -> Reals:
-    if (b < 0).any():
+    if attrs.get("least", 0.0) <= 0 and (b < 0).any():
         raise ValueError(f"divides by {b.min():g}; a divisor must not be negative")
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN or Inf, which calibration refuses
         return np.asarray(a.astype(np.float64) / np.maximum(b, attrs.get("least", 0.0), dtype=np.float64))

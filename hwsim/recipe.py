@@ -151,7 +151,12 @@ def tables_of(given: Any) -> dict[str, Table]:
     """Tables by function, from tables or their JSON form."""
     if not isinstance(given, Mapping):
         raise ValueError(f"recipe: tables = {given!r} must be tables by function, [tables] in TOML")
-    tables = {k: t if isinstance(t, Table) else Table.from_json(t) for k, t in given.items()}
+    tables = {}
+    for name, t in given.items():
+        try:
+            tables[name] = t if isinstance(t, Table) else Table.from_json(t)
+        except ValueError as e:
+            raise ValueError(f"recipe: tables, {name!r}: {e}") from None
     for name, table in tables.items():
         if name not in TABLED:
             raise ValueError(f"recipe: tables of {name!r} are not used: use {', '.join(TABLED)}")

@@ -32,8 +32,18 @@ def line_error(s: Any, slope: Any, intercept: Any) -> Any:
 
 
 @jit
-def best_line(s: Any, reach: Any) -> tuple[Any, Any, Any]:
+def parabola(sxx: Any, sxy: Any, error: Any, least: Any) -> tuple[Any, Any, Any]:
+    """``error - 2 slope sxy + slope**2 sxx`` as (sxx, middle, least error); 0 and flat where sxx is only noise."""
+    if sxx <= least:
+        return 0.0, 0.0, error
+    return sxx, sxy / sxx, error - sxy * sxy / sxx
+
+
+@jit
+def best_line(s: Any, reach: Any, least: Any) -> tuple[Any, Any, Any]:
     """Least error and its line, for the points whose sums are `s`; slopes and intercepts in ``-reach..reach - 1``.
+
+    `least` is below the variance of any two different x: what is less is one x, and the noise of its sums.
 
     Why this is exact: for one slope the error is a parabola of the intercept, so the nearest integer to its middle is
     best; without rounding the intercept it is a parabola of the slope, a bound that ends the walk away from its middle.
@@ -42,12 +52,7 @@ def best_line(s: Any, reach: Any) -> tuple[Any, Any, Any]:
     mx, my = s[1] / s[0], s[3] / s[0]
     sxx, sxy = s[2] - mx * s[1], s[4] - mx * s[3]
     floor = s[5] - my * s[3]
-    middle = 0.0
-    if sxx > 1e-9 * s[0]:
-        middle = sxy / sxx
-        floor -= middle * sxy
-    else:
-        sxx = 0.0
+    sxx, middle, floor = parabola(sxx, sxy, floor, least * s[0])
     start = min(max(int(np.rint(middle)), low), high)
     best, slope, intercept = np.inf, 0, 0
     for direction in (1, -1):
@@ -65,7 +70,7 @@ def best_line(s: Any, reach: Any) -> tuple[Any, Any, Any]:
 
 
 @jit
-def line_through(s: Any, px: Any, py: Any, reach: Any) -> tuple[Any, Any, Any]:
+def line_through(s: Any, px: Any, py: Any, reach: Any, least: Any) -> tuple[Any, Any, Any]:
     """`best_line` of those through every point (px, py) exactly; the error is infinite where there is none.
 
     Why this is exact: through one point the error is a parabola of the slope, so the first slope that passes on either
@@ -76,12 +81,7 @@ def line_through(s: Any, px: Any, py: Any, reach: Any) -> tuple[Any, Any, Any]:
     sxx = s[2] - 2 * x * s[1] + x * x * s[0]
     sxy = s[4] - x * s[3] - y * s[1] + x * y * s[0]
     floor = s[5] - 2 * y * s[3] + y * y * s[0]
-    middle = 0.0
-    if sxx > 1e-9 * s[0]:
-        middle = sxy / sxx
-        floor -= middle * sxy
-    else:
-        sxx = 0.0
+    sxx, middle, floor = parabola(sxx, sxy, floor, least * s[0])
     start = min(max(int(np.rint(middle)), low), high)
     best, slope, intercept = np.inf, 0, 0
     for direction in (1, -1):
@@ -100,12 +100,13 @@ def line_through(s: Any, px: Any, py: Any, reach: Any) -> tuple[Any, Any, Any]:
 
 
 @jit
-def run_errors(sums: Any, reach: Any, at: Any, px: Any, py: Any) -> tuple[Any, Any, Any]:
+def run_errors(sums: Any, reach: Any, least: Any, at: Any, px: Any, py: Any) -> tuple[Any, Any, Any]:
     """The best line of every run of points i..j-1.
 
     Args:
         sums: `moments` of the points.
         reach: see `best_line`.
+        least: likewise.
         at: which points are pinned, in order, shape (pins,).
         px: their x, shape (pins,).
         py: their y, likewise.
@@ -123,9 +124,9 @@ def run_errors(sums: Any, reach: Any, at: Any, px: Any, py: Any) -> tuple[Any, A
             s = sums[:, j] - sums[:, i]
             if first < at.size and at[first] < j:
                 inside = slice(first, np.searchsorted(at, j))
-                errors[i, j], slopes[i, j], intercepts[i, j] = line_through(s, px[inside], py[inside], reach)
+                errors[i, j], slopes[i, j], intercepts[i, j] = line_through(s, px[inside], py[inside], reach, least)
             else:
-                errors[i, j], slopes[i, j], intercepts[i, j] = best_line(s, reach)
+                errors[i, j], slopes[i, j], intercepts[i, j] = best_line(s, reach, least)
     return errors, slopes, intercepts
 
 
@@ -213,6 +214,7 @@ def refine(
     intercepts: Any,
     fixed: Any,
     reach: Any,
+    least: Any,
 ) -> Any:
     """Alternate best ends on every grid and best lines for those ends, in place, until nothing improves.
 
@@ -227,6 +229,7 @@ def refine(
         intercepts: likewise.
         fixed: how many lines at the left and at the right stay, shape (2,).
         reach: see `best_line`.
+        least: likewise.
 
     Returns:
         The error and the ends, shape (grids, entries), counted from the grid's start.
@@ -252,8 +255,8 @@ def refine(
             if s[0] <= 1e-12:
                 continue
             if not mine.any():
-                _, slopes[e], intercepts[e] = best_line(s, reach)
+                _, slopes[e], intercepts[e] = best_line(s, reach, least)
                 continue
-            found, slope, intercept = line_through(s, x[pins[mine]], y[pins[mine]], reach)
+            found, slope, intercept = line_through(s, x[pins[mine]], y[pins[mine]], reach, least)
             if found < np.inf:
                 slopes[e], intercepts[e] = slope, intercept

@@ -84,6 +84,21 @@ def test_the_figures_about_minilm_are_the_recorded_ones() -> None:
     assert f"INT8 residual stream {rows['INT8 residual stream']['mean']:.2f}" in text
 
 
+def test_the_figures_about_formats_are_the_recorded_ones() -> None:
+    record = json.loads((ROOT / "docs/evidence/formats.json").read_text())
+    rows = {
+        cells[0]: cells[1:] for line in README.splitlines() if (cells := [c.strip() for c in line.split("|")][1:-1])
+    }
+    for title, model, figure in (
+        ("ViT, % right", "vit-tiny", lambda r: percent(r["accuracy"])),
+        ("MiniLM-L6, cosine", "minilm", lambda r: f"{r['mean']:.4f}"),
+    ):
+        found = {r["weights"]: figure(r) for r in record[model]["rows"]}
+        names = [name.strip("`") for name in rows["weights"]]
+        assert rows[title] == [found[name] for name in names]
+        assert len(names) == 10
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.2f}"
 

@@ -168,7 +168,11 @@ class Points:
         self.pinned = np.concatenate([task.pins(n) for n in task.scales])
         self.worst = 4 * float(np.sum(self.y**2) + self.y.size * task.reach**2)  # more than a useful table's error
         self.penalty = np.where(self.pinned, self.worst, 0.0)
-        self.reach, self.fixed = task.reach, np.array([tail is not None for tail in task.tails], np.int64)
+        self.reach, self.least = (
+            task.reach,
+            4.0 ** -max(task.scales) / 64,
+        )  # two neighbouring codes: a quarter of step**2
+        self.fixed = np.array([tail is not None for tail in task.tails], np.int64)
 
     @cached_property
     def sums(self) -> Reals:
@@ -179,7 +183,7 @@ class Points:
         """Better lines, in place; error and ends of their table. See `hwsim.segments.refine`."""
         error, ends = refine(
             self.x, self.y, self.penalty, self.sums, self.starts, self.weights, slopes, intercepts, self.fixed,
-            self.reach,
+            self.reach, self.least,
         )  # fmt: skip
         return float(error), ends
 
@@ -255,7 +259,7 @@ class Costs:
         x, y, pinned = points.x[order], points.y[order], points.pinned[order]
         sums = np.ascontiguousarray(moments(points.w[order], x, y)[:, edges])
         at = np.searchsorted(edges, np.flatnonzero(pinned), side="right") - 1
-        inner, slopes, intercepts = run_errors(sums, task.reach, at, x[pinned], y[pinned])
+        inner, slopes, intercepts = run_errors(sums, task.reach, points.least, at, x[pinned], y[pinned])
         first, last = inner[0].copy(), inner[:, -1].copy()
         for j in range(first.size):
             for errors, tail, some in ((first, task.tails[0], at < j), (last, task.tails[1], at >= j)):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 from hwsim.blocks.logsoftmax import middle_log
 from hwsim.blocks.reciprocal import best_reciprocal
 from hwsim.blocks.rsqrt import best_rsqrt
-from hwsim.formats import INT8, UINT8, IntFormat
+from hwsim.blocks.softmax import Softmax
+from hwsim.formats import INT8, UINT8, IntFormat, format_named
 from hwsim.recipe import TABLED
 from hwsim.tables import Table
 
@@ -21,14 +23,21 @@ MANTISSA = 7  # fractional bits of a normalised mantissa in [1, 2): UINT8, the l
 
 
 def tables(
-    functions: Sequence[str] = TABLED, entries: int = 8, *, fmt: IntFormat = INT8, shared: bool = True, seed: int = 0
+    functions: Sequence[str] = TABLED,
+    entries: int = 8,
+    *,
+    fmt: IntFormat = INT8,
+    softmax: Softmax | None = None,
+    shared: bool = True,
+    seed: int = 0,
 ) -> dict[str, Table]:
     """Fitted tables by function, for ``Recipe(tables=...)``.
 
     Args:
         functions: names in `hwsim.recipe.TABLED`.
         entries: segments of each.
-        fmt: format of the activations and of softmax's argument; reciprocal, rsqrt and log read UINT8 mantissas.
+        fmt: format of the activations, and of the argument of exp; reciprocal, rsqrt and log read UINT8 mantissas.
+        softmax: whose argument exp gets; then its format and step, and no others, are exp's.
         shared: one set of lines for all steps (as published), or the certified optimum of each.
         seed: of the search.
 
@@ -39,7 +48,10 @@ def tables(
         raise ValueError(f"tables: {unknown} are not used by models: use {', '.join(TABLED)}")
     found = {}
     for name in functions:
-        task = Task.of(normalised(name), entries, fmt=UINT8 if name in NORMALISED else fmt, shared=shared)
+        settings = {"fmt": UINT8 if name in NORMALISED else fmt}
+        if name == "exp" and softmax is not None:
+            settings = {"fmt": format_named(softmax.z), "scales": (-round(math.log2(softmax.z_step)),)}
+        task = Task.of(normalised(name), entries, shared=shared, **settings)
         found[name] = task.made(Search(seed=seed)(task))
     return found
 

@@ -15,11 +15,11 @@ COLUMNS = (
     *("function", "entries", "bits", "published", "paper mean", "worst", "NN-LUT", "ours", "worst/best"),
     *("a scale", "bound", "above", "ms paper", "ms ours", "ms bound"),
 )
-NOTES = """mean square errors over all INT8 codes inside the span, mean over the scales; bits: width.fraction of slopes
-and intercepts; paper: the published search, {seeds} seeds; ours: as many seeds, their mean; a scale: ours with lines of
-its own for each scale; bound: no table is better, even with lines of its own for each scale (exp: no table that gives
-exp(0) = 1, as ours do and others need not); ms: one search of the paper's, one fit of ours with its certificate, the
-optimum of one scale"""
+NOTES = """mean square errors over all INT8 codes inside the span, mean over the scales, results not rounded; bits:
+width.fraction of slopes and intercepts; paper: the published search, {seeds} seeds; ours: as many seeds, their mean; a
+scale: ours with lines of its own for each scale; bound: no table is better, even with lines of its own for each scale,
+of those that do as ours: the function's own lines outside the span and exp(0) = 1; ms: one search of the paper's, one
+fit of ours with its certificate, the optimum of one scale"""
 
 
 def run(args: argparse.Namespace) -> tuple[str, Any]:

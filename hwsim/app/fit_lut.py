@@ -30,9 +30,10 @@ EXAMPLES = """examples:
 
 The input's step is 2**-n, n being one of --scales; slopes and intercepts are shared by all scales, breakpoints are not.
 Errors are taken over all input codes inside --span; codes outside take the first or the last segment.
-The bound is the best table of each scale alone, by dynamic programming; for exp, of those that give exp(0) = 1 exactly,
-as ours do. Results are not rounded; with --output they are, and the bound is then the error of the nearest numbers of
-that format: no table beats it, but none need reach it."""
+The bound is the best table of each scale alone, by dynamic programming, among those that do as ours: outer segments
+are the function's own lines where codes lie outside the span (0 and x for gelu), and exp(0) = 1 exactly. Results are
+not rounded; with --output they are, and the bound is then the error of the nearest numbers of that format: no table
+beats it, but none need reach it."""
 SCALE_COLUMNS = ("step", "codes", "mse", "largest error", "bound", "above bound")
 ENTRY_COLUMNS = ("segment", "slope", "intercept")
 MOST_SEEDS = 1000
@@ -73,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.plot, args.json):
         if path is not None:
             check_file(path)
+    if args.plot is not None and args.plot == args.json:
+        raise ValueError(f"fit-lut: --plot and --json both write {args.plot}; give two names")
     if args.plot is not None:
         check_matplotlib()
     if not 1 <= args.seeds <= MOST_SEEDS or args.seed < 0:
@@ -102,7 +105,10 @@ def run(args: argparse.Namespace) -> int:
 def exponents(text: str) -> tuple[int, ...]:
     """``0..6`` or ``3,5`` as numbers."""
     if m := re.fullmatch(r"(\d{1,2})\.\.(\d{1,2})", text):
-        return tuple(range(int(m[1]), int(m[2]) + 1))
+        found = tuple(range(int(m[1]), int(m[2]) + 1))
+        if not found:
+            raise argparse.ArgumentTypeError(f"{text!r} holds no exponents; the smaller one comes first")
+        return found
     if re.fullmatch(r"\d{1,2}(,\d{1,2})*", text):
         return tuple(int(part) for part in text.split(","))
     raise argparse.ArgumentTypeError(f"{text!r} must be exponents such as 0..6 or 3,5")
@@ -169,10 +175,11 @@ def rounded(fit: Any) -> str:
 def ratio(fit: Any) -> str:
     """How far the table is from what the certificate bounds."""
     exact = [f"{x:g}" for x in fit.task.function.exact] if any(fit.task.pins(n).any() for n in fit.task.scales) else []
+    own = ["whose outer segments are the function's own lines"] if any(fit.task.tails) else []
+    which = " and ".join([*([f"that is exact at {', '.join(exact)}"] if exact else []), *own])
     if fit.gap == 0:
-        return f"certified: no table in this format{' that is exact at ' * bool(exact)}{', '.join(exact)} is better"
-    text = f"at most {1 + fit.gap:.3g} times the least possible error"
-    text += f" of a table that is exact at {', '.join(exact)}" if exact else ""
+        return f"certified: no table in this format{' ' * bool(which)}{which} is better"
+    text = f"at most {1 + fit.gap:.4g} times the least possible error{' of a table ' * bool(which)}{which}"
     if fit.common is not None and fit.task.shared:
         relation = "no worse than" if fit.mse <= fit.common * (1 + 1e-9) else f"{fit.mse / fit.common:.3g} times"
         text += (

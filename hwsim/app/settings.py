@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..formats import IntFormat, format_named
 from ..recipe import Recipe
 from .shipped import EXAMPLE, EXAMPLES
 
@@ -43,7 +44,12 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     if "tables" in flags:
         from algos.gqa_lut import tables  # Why here: nothing else about a recipe needs a search
 
-        flags["tables"] = tables(entries=flags["tables"])
+        entries = flags.pop("tables")
+        made = Recipe.from_dict({**recipe.to_dict(), **flags})
+        fmt = format_named(made.activations)
+        if not isinstance(fmt, IntFormat) or not fmt.signed or fmt.bits > 16:
+            raise ValueError(f"--tables {entries}: tables read signed integers of at most 16 bits, not {fmt.name}")
+        flags["tables"] = tables(entries=entries, fmt=fmt, softmax=made.softmax)
     made = Recipe.from_dict({**recipe.to_dict(), **flags})
     if args.rounding and made.contract not in ("dyadic16", "pow2"):
         raise ValueError(f"--rounding {args.rounding}: {made.contract} fixes its own rounding; use dyadic16 or pow2")

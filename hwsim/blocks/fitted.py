@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+
 from ..contracts import Contract, Dyadic16, suited
-from ..formats import UINT16, IntFormat
+from ..formats import UINT16, IntFormat, Reals
 from ..graph import Graph, Value
 from ..ops import Pwl, Requant
 from ..ops.shapes import per_tensor
@@ -18,6 +20,7 @@ from ..tables import Table, exponent_of, is_power_of_two
 Tables = Mapping[str, Table]
 """By function: ``gelu``, ``exp``, ``reciprocal``, ``rsqrt`` ..."""
 NO_TABLES: Tables = MappingProxyType({})
+FAR = 1 / 8  # no table of four segments and more that was fitted where it is used comes near this
 
 
 def fitted(
@@ -55,10 +58,34 @@ def fitted(
     return g.add(Requant.to(out, y.type, rule, rounding), y, name=name)
 
 
-def fraction_of(g: Graph, mantissa: Value, table: Table, unit: float, name: str) -> Value:
-    """The function of a normalised mantissa (its leading one is 1.0): UINT16, 16 fractional bits of `unit`."""
-    op = table.at(mantissa_bits(table) - 1, QType((), UINT16, 2.0**-16))
+def fraction_of(
+    g: Graph, mantissa: Value, table: Table, best: Callable[[Reals, float], Reals], unit: float, name: str
+) -> Value:
+    """The function of a normalised mantissa (its leading one is 1.0): UINT16, 16 fractional bits of `unit`.
+
+    `best` gives the best constant of each step of the mantissa; a table far from it was fitted elsewhere.
+    """
+    n = mantissa_bits(table) - 1
+    op = table.at(n, QType((), UINT16, 2.0**-16))
+    check_near(g, mantissa, table, op, n, lambda m: best(m, 2.0**-n), relative=True)
     return piecewise(g, mantissa, table, replace(op, scale=2.0**-16 * unit), name)
+
+
+def check_near(
+    g: Graph, x: Value, table: Table, op: Pwl, n: int, fn: Callable[[Reals], Reals], *, relative: bool
+) -> None:
+    """Raise ValueError where `op` is further than `FAR` from `fn` for a code at step ``2**-n`` that `x` can reach."""
+    codes = np.arange(max(g.reach[x.name].lo, table.fmt.min_int), min(g.reach[x.name].hi, table.fmt.max_int) + 1)
+    reals = np.ldexp(codes.astype(np.float64), -n)
+    got = op.run((QType((), table.fmt),), codes.astype(table.fmt.dtype)) * op.scale
+    wanted = fn(reals)
+    error = np.abs(got - wanted) / (np.abs(wanted) if relative else 1.0)
+    worst = int(error.argmax())
+    if error[worst] > FAR:
+        raise ValueError(
+            f"table of {table.function}: it gives {got[worst]:.4g} at {reals[worst]:g}, where {wanted[worst]:.4g} is "
+            f"right; here it must serve {reals[0]:g}..{reals[-1]:g}"
+        )
 
 
 def mantissa_bits(table: Table) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..ops import Add, Lut, Mul, Normalize, Reduce, Requant
 from ..qtensor import QType
 from ..tables import Table
 from .exact import exact, negated, number
-from .fitted import NO_TABLES, Tables, mantissa_bits, piecewise
+from .fitted import NO_TABLES, Tables, check_near, mantissa_bits, piecewise
 from .softmax import Softmax, check_scores
 
 GRID = 16  # fractional bits of what is added
@@ -86,7 +87,9 @@ def logarithm(g: Graph, x: Value, bits: int, table: Table | None, name: str) -> 
     bits, fine = mantissa_bits(table) if table else bits, QType((), INT32, 2.0**-GRID)
     mantissa, k = g.add_all(Normalize(bits=bits), x, names=(f"{name}.mantissa", f"{name}.exponent"))
     if table:
-        fraction = piecewise(g, mantissa, table, table.at(bits - 1, fine), f"{name}.fraction")
+        op = table.at(bits - 1, fine)
+        check_near(g, mantissa, table, op, bits - 1, partial(middle_log, step=2.0 ** (1 - bits)), relative=False)
+        fraction = piecewise(g, mantissa, table, op, f"{name}.fraction")
     else:
         step, reach = 2.0 ** (1 - bits), g.reach[mantissa.name]
         middles = Lut.of(lambda m: middle_log(m, step), replace(mantissa.type, scale=step), fine, reach)

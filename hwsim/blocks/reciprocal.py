@@ -36,7 +36,7 @@ def reciprocal(g: Graph, x: Value, *, bits: int = 9, table: Table | None = None,
     mantissa, exponent = g.add_all(Normalize(bits=bits), x, names=(f"{name}.mantissa", f"{name}.exponent"))
     unit, step = 1 / float(x.type.lsb), float(mantissa.type.lsb)
     if table:
-        return fraction_of(g, mantissa, table, unit, name), exponent
+        return fraction_of(g, mantissa, table, best_reciprocal, unit, name), exponent
     out = QType((), UINT16, 2.0**-16 * unit)
     entries = Lut.of(lambda m: best_reciprocal(m, step), mantissa.type, out, g.reach[mantissa.name])
     return g.add(entries, mantissa, name=name), exponent

@@ -44,7 +44,7 @@ def rsqrt(g: Graph, x: Value, *, bits: int = 9, table: Table | None = None, name
         doubled = exact(g, Mul(), mantissa, number(g, 2, f"{name}.two"), name=f"{name}.twice")
         doubled = g.add(Shift(bits=0, fmt=UINT16), doubled, name=f"{name}.doubled")
         m = g.add(Select(), is_odd, doubled, mantissa, name=f"{name}.argument")
-        return fraction_of(g, m, table, unit, name), h
+        return fraction_of(g, m, table, best_rsqrt, unit, name), h
     out = QType((), UINT16, 2.0**-16 * unit)
     even = Lut.of(lambda m: best_rsqrt(m, step), mantissa.type, out, g.reach[mantissa.name])
     odd = Lut.of(lambda m: best_rsqrt(m, step) / np.sqrt(2), mantissa.type, out, g.reach[mantissa.name])

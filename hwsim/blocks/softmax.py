@@ -22,9 +22,9 @@ from ..graph import Graph, Value
 from ..ops import Add, Lut, Mul, Pwl, Reduce, Requant, Select, ShiftBy
 from ..ops.shapes import broadcast, per_tensor
 from ..qtensor import QTensor, QType, Shape
-from ..tables import Table
+from ..tables import Table, exponent_of
 from .exact import check_whole, exact, negated, shortened
-from .fitted import NO_TABLES, Tables, fitted
+from .fitted import NO_TABLES, Tables, check_near, fitted
 from .reciprocal import reciprocal
 
 MARGIN = 1 + 2.0**-40  # scales are float64: 1 / (1 / n) may miss n by its last bit
@@ -120,7 +120,7 @@ class Softmax:
         one = QType((), UINT16, 2.0**-self.fraction)
         if table:
             e = fitted(g, z, table, one, name=f"{name}.exp")
-            check_one(g, e)
+            check_exp(g, e, table)
         else:
             e = g.add(Lut.of(np.exp, z.type, one, g.reach[z.name]), z, name=f"{name}.exp")
         if mask is None:
@@ -128,13 +128,14 @@ class Softmax:
         return exact_z, g.add(Select(), mask, e, zero(g, e.type, f"{name}.zero"), name=f"{name}.masked")
 
 
-def check_one(g: Graph, e: Value) -> None:
-    """Raise ValueError unless the table that makes `e` gives 1 at 0: a row's largest would miss it, and could be 0."""
+def check_exp(g: Graph, e: Value, table: Table) -> None:
+    """Raise ValueError unless the table that makes `e` is near exp, and 1 at 0: a row's largest could be 0."""
     op, (z,) = g.nodes[-1].op, g.nodes[-1].ins
     assert isinstance(op, Pwl)  # `fitted` at a power of two
     got = int(op.run((z.type,), np.zeros(1, z.type.fmt.dtype))[0]) * float(e.type.lsb)
     if got != 1:
         raise ValueError(f"softmax: the table of exp gives {got} at 0; it must give 1 exactly")
+    check_near(g, z, table, op, -exponent_of(z.type), np.exp, relative=False)
 
 
 def kept(g: Graph, x: Value, mask: Value, name: str) -> Value:

@@ -52,12 +52,24 @@ class Roles:
             seen = HEADROOM * seen[0], HEADROOM * seen[1]
         symmetric = r.symmetric or wide or value in self.symmetric or bool(tables)
         t = activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=r.powers_of_two or bool(tables))
-        finest = max((2.0 ** -max(table.scales) for table in tables), default=0.0)
-        return replace(t, scale=finest) if tables and float(np.max(t.scale)) < finest else t
+        return stepped(value, t, tables) if tables else t
 
     def tables(self, value: str, r: Recipe) -> list[Table]:
         """The fitted tables that read a value."""
         return [r.tables[name] for name in sorted(self.arguments.get(value, ())) if name in r.tables]
+
+
+def stepped(value: str, t: QType, tables: list[Table]) -> QType:
+    """`t` with the finest step that is no finer than its own and that all tables have."""
+    shared = [n for n in range(15) if all(n in table.scales for table in tables)]
+    exponents = [n for n in shared if 2.0**-n >= float(np.max(t.scale))]
+    if not exponents:
+        names, coarsest = ", ".join(table.function for table in tables), min(shared, default=0)
+        raise ValueError(
+            f"value {value!r} needs steps of {float(np.max(t.scale)):g} in {t.fmt.name}; the coarsest of the table of "
+            f"{names} is 2**-{coarsest}: clip it (observer), widen it and fit for INT16, or leave the table out"
+        )
+    return replace(t, scale=2.0 ** -max(exponents))
 
 
 def find_roles(front: FrontGraph) -> Roles:

@@ -136,7 +136,7 @@ def test_line_through_is_the_best_of_all_lines_that_pass():
         n = int(rng.integers(1, 7))
         x, y = np.sort(rng.integers(-20, 20, n)) / 4.0, np.rint(rng.normal(0, 4, n))
         w, pins = rng.uniform(0.1, 2, n), rng.permutation(n)[: int(rng.integers(1, 3))]
-        error, k, b = line_through(moments(w, x, y)[:, -1], x[pins], y[pins], 8)
+        error, k, b = line_through(moments(w, x, y)[:, -1], x[pins], y[pins], 8, 1e-6)
         passing = [(i, j) for i, j in product(range(-8, 8), repeat=2) if (i * x[pins] + j == y[pins]).all()]
         least = min((np.sum(w * (i * x + j - y) ** 2) for i, j in passing), default=np.inf)
         assert error == pytest.approx(least, rel=1e-9, abs=1e-9), trial
@@ -149,15 +149,31 @@ def test_best_line_is_the_best_of_all_lines():
         n = int(rng.integers(1, 7))
         x = np.sort(rng.integers(-20, 20, n)) / 4.0
         y, w = rng.normal(0, 2.0 ** rng.integers(-1, 6), n), rng.uniform(0.1, 2, n)
-        error, k, b = best_line(moments(w, x, y)[:, -1], 8)
+        error, k, b = best_line(moments(w, x, y)[:, -1], 8, 1e-6)
         lines = np.array([(np.sum(w * (i * x + j - y) ** 2)) for i, j in product(range(-8, 8), repeat=2)])
         assert error == pytest.approx(lines.min(), rel=1e-9, abs=1e-9), trial
         assert np.sum(w * (k * x + b - y) ** 2) == pytest.approx(error, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize("n", [0, 7, 13, 14])
+def test_two_neighbouring_codes_have_a_slope_at_every_step(n):
+    """Pairs of far-apart values at any step: one line each is exact where the slope fits."""
+    step = 2.0**-n
+    wild = Function(
+        name="wild", fn=lambda x: np.where(np.rint(x / step) % 2, 30, -30) * step, span=(-8 * step, 7 * step)
+    )
+    got = fit(wild, 8, scales=(n,), fmt=INT4, fraction=0, bits=8)
+    codes = np.arange(-8, 8).reshape(8, 2)
+    lines = [(a, b) for a in range(-128, 128) for b in range(-128, 128) if abs(b) < 2 or n == 0]
+    k, b = np.array(lines).T[:, :, None]
+    least = [np.min(np.sum((k * c * step + b - wild.fn(c * step)) ** 2, 1)) for c in codes]
+    assert got.gap == 0
+    assert got.mse <= np.sum(least) / 16 * (1 + 1e-9)
+
+
 def test_runs_are_sums_of_their_points():
     x, y = np.arange(9) / 4, np.random.default_rng(1).normal(0, 5, 9)
-    errors, slopes, intercepts = run_errors(moments(np.ones(9), x, y), 16, NOBODY, x[:0], y[:0])
+    errors, slopes, intercepts = run_errors(moments(np.ones(9), x, y), 16, 1e-3, NOBODY, x[:0], y[:0])
     for i, j in combinations(range(10), 2):
         got = np.sum((slopes[i, j] * x[i:j] + intercepts[i, j] - y[i:j]) ** 2)
         assert got == pytest.approx(errors[i, j], rel=1e-9, abs=1e-9)

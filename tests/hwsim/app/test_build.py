@@ -60,6 +60,8 @@ def test_fitted_tables(hwsim, refused, tmp_path):
     recipe = json.loads((tmp_path / "b" / "report.json").read_text())["recipe"]
     assert {len(t["gelu"]["4"]["slopes"]) for k, t in recipe["tables"].items() if k == "gelu"} == {8}
     assert "8 segments: gelu, gelu_tanh, hswish" in (tmp_path / "b" / "report.html").read_text()
+    assert hwsim(*words, "--tables", 4, "--activations", "int16", *QUICK).status == 0
+    assert "fp8_e4m3" in refused(*words, "--tables", 8, "--activations", "fp8_e4m3", *QUICK)
     assert "entries 1 is outside 2..64" in refused(*words, "--tables", 1, *QUICK)
 
 

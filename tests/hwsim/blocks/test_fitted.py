@@ -5,7 +5,7 @@ import pytest
 
 from algos.gqa_lut import fit, tables
 from hwsim import CONTRACTS, INT8, INT16, INT48, UINT8, UINT16, UINT32, Graph, QType, simulate
-from hwsim.blocks import LayerNorm, RMSNorm, fitted, reciprocal, rsqrt
+from hwsim.blocks import LayerNorm, LogSoftmax, RMSNorm, fitted, reciprocal, rsqrt
 from hwsim.rounding import ROUNDINGS
 from hwsim.tables import Stored, Table
 from tests.backends import check_engines
@@ -112,6 +112,21 @@ def test_exp_at_zero_is_one_and_no_row_is_empty():
     lines = {n: Stored(s.breakpoints, s.slopes, (*s.intercepts[:-1], 63)) for n, s in TABLES["exp"].scales.items()}
     low = Table(function="exp", fmt=INT8, fraction=6, bits=8, scales=lines)
     assert_refused(lambda: graph(tables={"exp": low}), "exp", "0.984375 at 0", "1 exactly")
+
+
+@pytest.mark.parametrize(("name", "span"), [("reciprocal", (0.5, 1)), ("reciprocal", (2, 3.9)), ("exp", (-2, 0))])
+def test_tables_that_were_fitted_elsewhere_are_refused(name, span):
+    table = fit(name, span=span, scales=(4 if name == "exp" else 5,)).made
+    assert_refused(lambda: graph(tables={name: table}), name, "must serve")
+
+
+def test_roots_and_logarithms_that_were_fitted_elsewhere_are_refused():
+    low = fit("rsqrt", span=(0.25, 1), scales=(5,)).made
+    assert_refused(lambda: norms.graph(LayerNorm(), tables={"rsqrt": low}), "rsqrt", "must serve 1..3.9")
+    g = Graph("log")
+    x, wrong = g.input("x", QType(("N", 4), INT8, 0.1)), fit("log", span=(0.5, 0.9), scales=(5,)).made
+    out = QType((), INT8, 0.1)
+    assert_refused(lambda: LogSoftmax()(g, x, out, tables={"log": wrong}, name="y"), "log", "must serve 1..1.9")
 
 
 def test_refusals():

@@ -1,5 +1,7 @@
 """Fitted tables of a recipe: who gets one, what its argument's type becomes, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,14 @@ def test_small_ranges_take_the_finest_step():
     assert exponent_of(x.type) == -6
 
 
+def test_a_step_that_the_table_lacks_gives_way_to_the_next_coarser_one():
+    some = {n: s for n, s in TABLES["gelu"].scales.items() if n in (0, 3)}
+    net, outputs = activation("gelu")
+    g, _ = net.graph(*outputs, recipe=Recipe(tables={"gelu": replace(TABLES["gelu"], scales=some)}))
+    (x,) = (n.ins[0] for n in g.nodes if isinstance(n.op, Pwl))
+    assert x.type.scale in (2.0**-3, 1.0)
+
+
 def test_an_encoder_whose_functions_are_all_fitted():
     front = encoder_net(2, causal=True)
     data = samples(front)
@@ -95,7 +105,7 @@ def test_sixteen_bit_inputs():
 
 def test_refusals():
     net, outputs = activation("gelu", spread=500)
-    assert_refused(lambda: net.graph(*outputs, recipe=Recipe(tables=TABLES)), "gelu", "no scale")
+    assert_refused(lambda: net.graph(*outputs, recipe=Recipe(tables=TABLES)), "'linear0'", "gelu", "2**-0")
     net, outputs = activation("gelu")
     assert_refused(
         lambda: net.graph(*outputs, recipe=Recipe(tables=TABLES, activations="int16")), "int8", "fit it for int16"
