@@ -178,16 +178,20 @@ class Bench:
 
     def trained(self, plan: Plan, weights: str, activations: str, seed: int) -> dict[str, Any]:
         """LSQ."""
-        start = time.process_time()
         wide = tuple((value, {"activations": "int8"}) for value in plan.wide)
         recipe = Recipe(weights=weights, activations=activations, observer="mse", overrides=wide)
-        p = calibrate(Prepared(front=self.front, recipe=recipe), self.calibration)
         knobs = replace(plan.knobs, seed=seed)
-        example = replace(self.example, batch=plan.batch, augment=plan.augment or self.example.augment)
-        p = knobs(p, Batches(example, self.x, self.y, seed))
-        seconds = round(time.process_time() - start)
         kept = {"weights": weights, "activations": activations, "kept_at_int8": list(plan.wide)}
-        return {**kept, **asdict(knobs), **self.result(p), "training_cpu_seconds": seconds}
+        return {**kept, **asdict(knobs), **self.tuned(plan, recipe, knobs)}
+
+    def tuned(self, plan: Plan, recipe: Recipe, knobs: LSQ) -> dict[str, Any]:
+        """The result of any recipe after training, on the plan's batches."""
+        start = time.process_time()
+        p = calibrate(Prepared(front=self.front, recipe=recipe), self.calibration)
+        example = replace(self.example, batch=plan.batch, augment=plan.augment or self.example.augment)
+        p = knobs(p, Batches(example, self.x, self.y, knobs.seed))
+        seconds = round(time.process_time() - start)
+        return {**self.result(p), "training_cpu_seconds": seconds}
 
     def blocks(self, recipe: Recipe) -> Rows:
         """Softmax and norms against float64 on the whole test set."""

@@ -1,7 +1,7 @@
 """What the format of the weights costs, after calibration alone: whole models, through `hwsim.simulate`, row by row.
 
-``python -m algos.format_evidence FILE`` measures the ViT on 10,000 images and, where its package is installed,
-MiniLM-L6 on 500 sentences; activations are INT8, convolutions (the ViT's patches) keep INT8 weights.
+``python -m algos.format_evidence FILE`` measures the ViT on 10,000 images and MiniLM-L6 on 500 sentences (its weights
+and sentences come with ``make .venv/.evidence``); activations are INT8, the ViT's patches keep INT8 weights.
 """
 
 from __future__ import annotations
@@ -9,16 +9,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hwsim import Recipe
 
-from . import text
 from .evidence import Record, bench_of
-from .export import export
-from .models.minilm import make_model
 from .prepare import Prepared, calibrate, lower
-from .sentences import CALIBRATION, MINILM, cosines, summary, vectors
+from .sentences import MINILM, cosines, encoder, summary, vectors
 
 WEIGHTS = (
     *("int8", "int4", "int4_g32", "uint4_g32", "nvfp4", "mxfp4", "fp4_e2m1", "mxfp6_e2m3", "mxfp8_e4m3", "mxint8"),
@@ -37,11 +33,8 @@ def vit(path: Path) -> None:
 
 def minilm(path: Path) -> None:
     """Cosine to the float model's vectors."""
-    record = Record("minilm", path)
-    seen, test = (text.tokenized(text.sentences(split)) for split in ("calibration", "test"))
-    seen = {name: x[:CALIBRATION] for name, x in seen.items()}
-    front = export(make_model(), {name: x[:2] for name, x in seen.items()})
-    want: Any = vectors(front, test)
+    record, (front, seen, test) = Record("minilm", path), encoder()
+    want = vectors(front, test)
     record.put({"sentences": len(want), "rows": []})
     for weights in WEIGHTS:
         p = calibrate(Prepared(front=front, recipe=replace(MINILM, weights=weights)), seen)

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hwsim import Graph, lowering
 from hwsim.formats import IntFormat
 from hwsim.front import FrontGraph, Mark
-from hwsim.lowering.roles import MOVES, find_roles
+from hwsim.lowering.roles import MOVES, find_roles, shared_steps
 from hwsim.lowering.simplify import simplify
-from hwsim.observers import Range
 from hwsim.ops import Concat, Gather, Lut, Pwl, Requant, Select
 from hwsim.qtensor import QType
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 Tensor = torch.Tensor
 WEIGHTED = ("linear", "conv1d", "conv2d")
 MAKERS = (Requant, Lut, Pwl, Concat, Gather, Select)
-ANY: Range = (-math.inf, math.inf)
 
 
 class Quantizer(nn.Module):
@@ -42,11 +40,11 @@ class Quantizer(nn.Module):
     """
 
     def __init__(
-        self, fmt: IntFormat, scale: Any, zero_point: int = 0, *, powers: bool = False, most: Range = ANY
+        self, fmt: IntFormat, scale: Any, zero_point: int = 0, *, powers: bool = False, steps: tuple[int, ...] = ()
     ) -> None:
-        """Start at `scale`, float or shape (channels,); `most` are the least and largest logarithms."""
+        """Start at `scale`, float or shape (channels,); `steps` are the only exponents of two, where there are any."""
         super().__init__()
-        self.fmt, self.zero_point, self.powers, self.most = fmt, zero_point, powers, most
+        self.fmt, self.zero_point, self.powers, self.steps = fmt, zero_point, powers, steps
         self.first = torch.tensor(scale, dtype=torch.float64)
         self.log2_scale = nn.Parameter(torch.log2(self.first).float())
 
@@ -56,8 +54,10 @@ class Quantizer(nn.Module):
         return torch.exp2(exponent + (self.settled(exponent) - exponent).detach())
 
     def settled(self, exponent: Tensor) -> Tensor:
-        """Within `most`, whole where scales are powers of two."""
-        return (exponent.round() if self.powers else exponent).clamp(*self.most)
+        """The nearest of `steps`, or whole where scales are powers of two."""
+        if self.steps:
+            return torch.full_like(exponent, min(self.steps, key=lambda n: abs(n - float(exponent.detach()))))
+        return exponent.round() if self.powers else exponent
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` on the grid of the format."""
@@ -111,9 +111,8 @@ class FrontModule(nn.Module):
         assert isinstance(zero, int)
         recipe = self.recipe.at(name)
         tables = self.roles.tables(name, recipe)
-        shared = [n for n in range(15) if all(n in table.scales for table in tables)]
-        most = (-max(shared), -min(shared)) if tables and shared else ANY
-        return Quantizer(t.fmt, t.scale, zero, powers=recipe.powers_of_two or bool(tables), most=most)
+        steps = tuple(-n for n in shared_steps(tables))
+        return Quantizer(t.fmt, t.scale, zero, powers=recipe.powers_of_two, steps=steps)
 
     def train(self, mode: bool = True) -> FrontModule:
         """Training or eval mode; going to eval lowers what training has made."""

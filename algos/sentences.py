@@ -41,10 +41,7 @@ SEGMENTS = (8, 16)  # of fitted tables, for every function of MiniLM
 
 def measure(path: Path) -> None:
     """Every recipe of `RECIPES` on MiniLM-L6 and 500 test sentences, into the JSON file `path`."""
-    record = Record("minilm", path)
-    seen, test = (text.tokenized(text.sentences(split)) for split in ("calibration", "test"))
-    seen = {name: x[:CALIBRATION] for name, x in seen.items()}
-    front = export(make_model(), {name: x[:2] for name, x in seen.items()})
+    record, (front, seen, test) = Record("minilm", path), encoder()
     kept = test["attention_mask"].sum(1)
     record.put({
         "sentences": len(kept), "length": text.LENGTH, "calibration": CALIBRATION, "mean_tokens": float(kept.mean()),
@@ -63,6 +60,13 @@ def measure(path: Path) -> None:
             "name": name, "recipe": chosen, **summary(cosine),
             "quantize_cpu_seconds": round(ready - start), "simulate_cpu_seconds": round(time.process_time() - ready),
         })  # fmt: skip
+
+
+def encoder() -> tuple[FrontGraph, dict[str, Any], dict[str, Any]]:
+    """MiniLM-L6 in float, sentences to calibrate it on, and others to measure it on."""
+    seen, test = (text.tokenized(text.sentences(split)) for split in ("calibration", "test"))
+    seen = {name: x[:CALIBRATION] for name, x in seen.items()}
+    return export(make_model(), {name: x[:2] for name, x in seen.items()}), seen, test
 
 
 def vectors(model: Graph | FrontGraph, inputs: dict[str, Any]) -> Reals:

@@ -7,18 +7,13 @@ each of them after training, the tables in the loop.
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hwsim import Recipe
-
-from .evidence import PLANS, Bench, Record, bench_of, default_recipe
+from .evidence import PLANS, Record, bench_of, default_recipe
 from .gqa_lut import TRANSFORMER, tables
 from .lsq import LSQ
-from .prepare import Prepared, calibrate
-from .training import Batches
 
 # Why these: the first that were tried; short and slow, because there is next to nothing to win back.
 KNOBS = LSQ(epochs=2, rate=1e-4, distill=True)
@@ -35,17 +30,9 @@ def measure(name: str, path: Path, *, seeds: int = 3, entries: int = 8) -> None:
             common = {"seed": seed, "tables": which, "samples": len(bench.labels), "float_accuracy": bench.accuracy}
             recipe = replace(default_recipe(name), tables=chosen)
             record.add("rows", {**common, "trained": False, **bench.post_training(recipe)})
-            record.add("rows", {**common, "trained": True, **trained(bench, replace(recipe, observer="mse"), seed)})
+            after = bench.tuned(PLANS[name], replace(recipe, observer="mse"), replace(KNOBS, seed=seed))
+            record.add("rows", {**common, "trained": True, **after})
     record.put({"summary": summary(record.data["rows"])})
-
-
-def trained(bench: Bench, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """After `KNOBS`."""
-    start = time.process_time()
-    example = replace(bench.example, batch=PLANS["vit-tiny"].batch)
-    p = calibrate(Prepared(front=bench.front, recipe=recipe), bench.calibration)
-    p = replace(KNOBS, seed=seed)(p, Batches(example, bench.x, bench.y, seed))
-    return {**bench.result(p), "training_cpu_seconds": round(time.process_time() - start)}
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import numpy as np
 from hwsim.front import FrontNode
 
 from .frameworks import torch
-from .torch_calls import Call, Refused, is_bookkeeping, op_of, operands, rank_of, result_of, settings, shape_of
+from .torch_calls import Call, Refused, is_bookkeeping, op_of, rank_of, result_of, settings, shape_of
 from .torch_constants import per_sample
 
 if TYPE_CHECKING:
@@ -303,4 +303,4 @@ def summed(e: Export, node: Call) -> None:
         e.emit(node, "reshape", y, shape=shape)
 
 
-__all__ = ["LEAST", "Two", "carried", "is_mask", "keep_of", "operands", "real", "summed", "take_input", "times"]
+__all__ = ["LEAST", "Two", "carried", "is_mask", "keep_of", "real", "summed", "take_input", "times"]

@@ -59,9 +59,14 @@ class Roles:
         return [r.tables[name] for name in sorted(self.arguments.get(value, ())) if name in r.tables]
 
 
+def shared_steps(tables: list[Table]) -> list[int]:
+    """Exponents n of the steps ``2**-n`` that all of some tables have, coarsest first."""
+    return sorted(set.intersection(*(set(table.scales) for table in tables))) if tables else []
+
+
 def stepped(value: str, t: QType, tables: list[Table]) -> QType:
     """`t` with the finest step that is no finer than its own and that all tables have."""
-    shared = [n for n in range(15) if all(n in table.scales for table in tables)]
+    shared = shared_steps(tables)
     exponents = [n for n in shared if 2.0**-n >= float(np.max(t.scale))]
     if not exponents:
         names, coarsest = ", ".join(table.function for table in tables), min(shared, default=0)

@@ -101,8 +101,13 @@ def test_training_sees_the_tables_and_keeps_to_their_steps():
     read = [q for n, q in zip(module.quantized_names, module.quantizers, strict=True) if module.roles.arguments.get(n)]
     assert len(read) == 4
     for q in read:
-        assert (q.powers, q.zero_point, q.most) == (True, 0, (-6, 0))
+        assert (q.zero_point, q.steps) == (0, (0, -1, -2, -3, -4, -5, -6))
         with torch.no_grad():
             q.log2_scale.fill_(-9.3)
         assert (float(q.scale().detach()), q.mark().scale) == (2.0**-6, 2.0**-6)
+        q.steps = (0, -3)
+        for trained, kept in ((-1.4, 1.0), (-1.6, 0.125), (-2.2, 0.125)):
+            with torch.no_grad():
+                q.log2_scale.fill_(trained)
+            assert (float(q.scale().detach()), q.mark().scale) == (kept, kept)
     algos.lower(Prepared(front=module.front(), recipe=p.recipe, ranges=p.ranges))
