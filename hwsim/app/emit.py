@@ -1,4 +1,4 @@
-"""``hwsim emit c|onnx``: a graph written down as C or as ONNX."""
+"""``hwsim emit c|onnx|qdq``: a graph written down as C or as ONNX, or its float model as ONNX with QDQ pairs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Any
 
 from ..store import load, write_atomically
 from .folder import check_file, check_folder, place, write_folder
+from .models import READABLE, maker
+from .settings import add_settings
 
 EXAMPLES = """examples:
   hwsim emit c build/model.qg -o firmware/
   hwsim emit onnx build/model.qg -o model.onnx
-  hwsim emit onnx build/model.qg -o model.onnx --io float"""
+  hwsim emit onnx build/model.qg -o model.onnx --io float
+  hwsim emit qdq resnet8 --weights int4 -o model.qdq.onnx      not bit exact, for other tools"""
 
 
 def add(commands: Any) -> None:
-    """Describe the command and its two targets."""
+    """Describe the command and its targets."""
     p = commands.add_parser(
         "emit",
         help="write a graph as C or ONNX",
-        description="Write a graph as plain C99 or as an ONNX model; both compute the same bits as the simulator.",
+        description="Write a graph as plain C99 or as an ONNX model; both compute the same bits as the simulator.\n"
+        "`qdq` quantizes a float model as build does and writes it with QDQ pairs: not bit exact, for other tools.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    targets = p.add_subparsers(metavar="c|onnx", required=True, parser_class=type(p))
+    targets = p.add_subparsers(metavar="c|onnx|qdq", required=True, parser_class=type(p))
     c = targets.add_parser("c", help="C files into a folder", description="Write plain C99 into a folder.")
     c.add_argument("model", metavar="model.qg")
     c.add_argument("-o", "--output", type=place, metavar="DIR", required=True)
@@ -35,6 +39,15 @@ def add(commands: Any) -> None:
     onnx.add_argument("-o", "--output", type=place, metavar="model.onnx", required=True)
     onnx.add_argument("--io", default="codes", help="inputs and outputs as codes or as float (default: codes)")
     onnx.set_defaults(run=run_onnx)
+    text = (
+        "Quantize a float model and write it as float ONNX operations with QDQ pairs: not bit exact, for other tools."
+    )
+    qdq = targets.add_parser("qdq", help="QDQ ONNX for other tools, not bit exact", description=text)
+    qdq.add_argument("model", metavar="MODEL", nargs="?", help=READABLE.replace(" file.qg,", ""))
+    qdq.add_argument("-o", "--output", type=place, metavar="model.qdq.onnx", required=True)
+    qdq.add_argument("--calibrate", metavar="data.npz", help="samples to calibrate on")
+    add_settings(qdq)
+    qdq.set_defaults(run=run_qdq, labels=None, samples=1, seed=0, ablate=False)
 
 
 def run_c(args: argparse.Namespace) -> int:
@@ -54,6 +67,25 @@ def run_onnx(args: argparse.Namespace) -> int:
     data = onnx_bytes(load(args.model), args.io)
     write_atomically(path, data)
     print(f"{path} written, {len(data):,} bytes")
+    return 0
+
+
+def run_qdq(args: argparse.Namespace) -> int:
+    """Quantize the float model, then write the ONNX model."""
+    path: Path = args.output
+    check_file(path)
+    if (args.model or "").lower().endswith(".qg"):
+        raise ValueError(
+            f"{args.model}: holds integers alone, and QDQ is made of the float model; give the model that it was built "
+            "from, or use `hwsim emit onnx`, which is bit exact"
+        )
+    job = maker(args)(args)
+    assert job.front is not None  # only a .qg has none
+    from codegen import emit_qdq
+
+    data: bytes = emit_qdq(job.graph, job.front).SerializeToString(deterministic=True)
+    write_atomically(path, data)
+    print(f"{path} written, {len(data):,} bytes; not bit exact, for other tools")
     return 0
 
 

@@ -30,3 +30,24 @@ def test_bad_options_and_places_are_named(refused, graph_file, blocked, tmp_path
     assert str(blocked.parent) in refused("emit", "c", graph_file, "-o", blocked.parent)
     assert str(blocked.parent) in refused("emit", "onnx", graph_file, "-o", blocked)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_qdq_is_made_of_a_float_model(hwsim, refused, graph_file, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "m.qdq.onnx"
+    made = []
+    for _ in range(2):
+        status, out, _ = hwsim("emit", "qdq", "mlp", "--weights", "int4", "-o", path)
+        assert status == 0
+        assert "not bit exact" in out
+        made.append(path.read_bytes())
+    assert made[0] == made[1]
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert onnx.TensorProto.INT4 in {t.data_type for t in model.graph.initializer}
+    path.unlink()
+    line = refused("emit", "qdq", graph_file, "-o", path)
+    assert str(graph_file) in line
+    assert "emit onnx" in line
+    assert "--calibrate" in refused("emit", "qdq", "package.module:net", "-o", path)
+    assert not path.exists()
