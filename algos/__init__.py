@@ -9,9 +9,10 @@ from .prepare import Prepared, calibrate, lower, prepare
 
 if TYPE_CHECKING:
     from . import gqa_lut
+    from .llm_fp4 import LLMFP4
     from .lsq import LSQ
 
-__all__ = ["LSQ", "Prepared", "calibrate", "gqa_lut", "lower", "prepare"]
+__all__ = ["LLMFP4", "LSQ", "Prepared", "calibrate", "gqa_lut", "lower", "prepare"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,4 +23,8 @@ def __getattr__(name: str) -> Any:
         from .lsq import LSQ
 
         return LSQ
+    if name == "LLMFP4":
+        from .llm_fp4 import LLMFP4
+
+        return LLMFP4
     raise AttributeError(f"module 'algos' has no attribute {name!r}")

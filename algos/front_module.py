@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim import Graph, lowering
 from hwsim.formats import IntFormat
 from hwsim.front import FrontGraph, Mark
+from hwsim.lowering.movement import keeps_type
 from hwsim.lowering.roles import MOVES, find_roles, shared_steps
 from hwsim.lowering.simplify import simplify
 from hwsim.ops import Concat, Gather, Lut, Pwl, Requant, Select
@@ -93,7 +94,7 @@ class FrontModule(nn.Module):
             raise ValueError(f"model {prepared.front.name!r} has no ranges yet: call algos.calibrate(p, batches) first")
         self.recipe, self.ranges = prepared.recipe, prepared.ranges
         self.fitted = Fitted(self.recipe)
-        self.base = simplify(prepared.front)
+        self.base = simplify(prepared.front, prepared.recipe)
         self.roles = find_roles(self.base)
         self.parameter_names = list(self.base.params)
         self.weights = nn.ParameterList(torch.from_numpy(self.base.params[n].copy()) for n in self.parameter_names)
@@ -173,8 +174,10 @@ class FrontModule(nn.Module):
 
 
 def quantized_values(front: FrontGraph, graph: Graph) -> dict[str, QType]:
-    """Inputs of reals, and values of `front` whose codes a node of `graph` makes anew; none of 0 and 1."""
-    known = {*front.inputs, *(n.out for n in front.nodes if n.op not in ("not", "masked"))}
+    """Inputs of reals, and values of `front` whose codes a node of `graph` makes anew; those of 0 and 1 are none."""
+    roles = find_roles(front)
+    moved = {n.out for n in front.nodes if n.op in ("not", "masked") or keeps_type(front, roles, n)}
+    known = {*front.inputs, *(n.out for n in front.nodes)} - moved
     made = {v.name: v.type for v in graph.inputs if v.name not in front.indices() | front.masks()}
     for node in graph.nodes:
         if isinstance(node.op, MAKERS) and node.outs[0].name in known:

@@ -34,7 +34,7 @@ def calibrate(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], 
     """
     if not batches:
         raise ValueError("calibration set is empty: give at least one batch of samples")
-    front = simplify(front)
+    front = simplify(front, recipe)
     roles = find_roles(front)
     seen = evaluate_in_batches(front, batches)
     for name, x in seen.items():

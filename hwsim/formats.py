@@ -184,6 +184,12 @@ FP6_E2M3 = FloatFormat("fp6_e2m3", 2, 3, bias=1)
 FP6_E3M2 = FloatFormat("fp6_e3m2", 3, 2, bias=3)
 FP8_E4M3 = FloatFormat("fp8_e4m3", 4, 3, bias=7, reserved=1)
 FP8_E5M2 = FloatFormat("fp8_e5m2", 5, 2, bias=15, reserved=4)
+# The rest of LLM-FP4's search space (arXiv:2310.16836): no code is reserved. E5M0 is left out: 30 binades in 6 bits.
+FP6_E1M4 = FloatFormat("fp6_e1m4", 1, 4, bias=1)
+FP6_E4M1 = FloatFormat("fp6_e4m1", 4, 1, bias=7)
+FP8_E1M6 = FloatFormat("fp8_e1m6", 1, 6, bias=1)
+FP8_E2M5 = FloatFormat("fp8_e2m5", 2, 5, bias=1)
+FP8_E3M4 = FloatFormat("fp8_e3m4", 3, 4, bias=3)
 # The sign alone: code 0 is +1, code 1 is -1. Why not in FORMATS: it has no 0, so no recipe may ask for it by name yet.
 BINARY = FloatFormat("binary", 0, 0, bias=1)
 # Why an integer format: 2**(code - 127) fits no int64 grid, so the datapath adds exponents; with zero point 127 the
@@ -195,7 +201,8 @@ FORMATS: dict[str, Format] = {
     for f in (
         *(INT2, INT4, INT8, INT16, INT24, INT32, INT48, INT64),
         *(UINT1, UINT2, UINT4, UINT8, UINT16, UINT32, TERNARY),
-        *(FP4_E2M1, FP4_E1M2, FP4_E3M0, FP6_E2M3, FP6_E3M2, FP8_E4M3, FP8_E5M2),
+        *(FP4_E2M1, FP4_E1M2, FP4_E3M0, FP6_E2M3, FP6_E3M2, FP6_E1M4, FP6_E4M1),
+        *(FP8_E4M3, FP8_E5M2, FP8_E3M4, FP8_E2M5, FP8_E1M6),
     )
 }
 

@@ -81,7 +81,7 @@ def _bits(total: int, acc: IntFormat, path: Datapath) -> int:
 def _placed(op: MatMul | Conv2d, x: QType, dot: Dot, channel: int, vector: Ints, rest: int) -> Ints:
     """The input sample whose dot product at ``dot.at`` reads `vector`; elsewhere `rest`."""
     if isinstance(op, MatMul):
-        return np.broadcast_to(vector, x.sample_shape)
+        return np.broadcast_to(vector // x.gains, x.sample_shape)
     (h, w, c), outputs = x.sample_shape, dot.weights.shape[1]
     (top, bottom), (left, right) = op.padding
     image = np.full((h + top + bottom, w + left + right, c), rest, np.int64)

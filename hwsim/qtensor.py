@@ -19,6 +19,7 @@ from .rounding import Ints
 
 BATCH = "N"  # the one symbolic axis: the batch, always outermost
 Shape = tuple[int | str, ...]
+MOST_GAIN = 30  # bits between the smallest and the largest step of channels that share a datapath
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,20 @@ class QType:
     def lsb(self) -> Reals:
         """Real value of one integer step, shape () or (channels,)."""
         return np.ldexp(np.asarray(self.scale, np.float64), self.fmt.lsb_exp)
+
+    @property
+    def gains(self) -> Ints:
+        """Each step over the smallest, int64 of shape () or (channels,); ValueError unless all are powers of two.
+
+        Why: such channels share one datapath, where a step is a shift. Source: arXiv:2310.16836, eq. 15, pre-shifted
+        exponent biases.
+        """
+        mantissa, exponent = np.frexp(np.asarray(self.scale, np.float64))
+        if (mantissa != mantissa.reshape(-1)[0]).any() or (spread := int(exponent.max() - exponent.min())) > MOST_GAIN:
+            raise ValueError(
+                f"scales {_short(self.scale)} along axis {self.axis} must be powers of two apart, 2**{MOST_GAIN} at most"
+            )
+        return np.left_shift(np.int64(1), exponent - exponent.min() if spread else 0 * exponent)
 
     def along_axis(self, per_channel: ArrayLike) -> Codes:
         """`per_channel` (scalar, or one a channel) shaped to broadcast against this type's codes."""

@@ -54,7 +54,7 @@ def settle(front: FrontGraph, batches: Batches, recipe: Recipe) -> Settled:
         ValueError: no batches, wrong names or shapes, NaN or Inf.
     """
     front.check()
-    simplified = simplify(front)
+    simplified = simplify(front, recipe)
     check_overrides(simplified, recipe)
     twin = equalize(simplified, batches, recipe.equalize)
     ranges = calibrate(twin, batches, recipe)

@@ -15,11 +15,12 @@ from .blocks import LayerNorm, Softmax
 from .contracts import contract_named
 from .formats import format_named
 from .observers import OBSERVERS
+from .ops.datapath import PLAIN, Datapath, accumulator_named
 from .rounding import check_rounding
 from .tables import Table, read_table
 
 BOOLEANS = ("per_channel", "symmetric", "power_of_two", "bias_correction")
-BLOCKS: dict[str, type[Any]] = {"softmax": Softmax, "layernorm": LayerNorm}
+BLOCKS: dict[str, type[Any]] = {"softmax": Softmax, "layernorm": LayerNorm, "datapath": Datapath}
 EQUALIZE = ("none", "weights", "activations")
 WHOLE = {"equalize", "bias_correction", "tables"}
 TABLED = ("gelu", "gelu_tanh", "hswish", "hsigmoid", "sigmoid", "tanh", "silu", "exp", "log", "reciprocal", "rsqrt")
@@ -32,7 +33,9 @@ class Recipe:
 
     Args:
         weights: format of weights (symmetric), or of the blocks of a linear layer's, see `hwsim.blockformats`.
-        activations: format of activations.
+        activations: format of activations, an integer one.
+        operands: format of what linear layers and products of two values read, where it is not that of activations:
+            integers, floats such as ``fp4_e2m1``, or blocks such as ``mxfp4``. See `hwsim.lowering.operands`.
         per_channel: one weight scale an output channel, or one for all.
         symmetric: zero_point 0 for activations too.
         power_of_two: round every scale up to a power of two (always so under ``pow2``).
@@ -45,6 +48,10 @@ class Recipe:
         residual: format of a transformer's residual stream, what norms and softmax read: see `hwsim.lowering.roles`.
         softmax: widths inside softmax, see `hwsim.blocks.Softmax`; a table of them will do, ``[softmax]`` in TOML.
         layernorm: widths inside layer_norm and rms_norm, see `hwsim.blocks.LayerNorm`.
+        accumulator: of linear and convolution layers, ``int16`` or any other ``int<bits>``; empty takes the first of
+            INT32, INT48 and INT64 that provably cannot overflow. With one, activations are symmetric: a zero point
+            folded into the bias could fill it before the first product.
+        datapath: what that accumulator does at its limits, see `hwsim.ops.datapath.Datapath`; ``[datapath]`` in TOML.
         tables: fitted piecewise-linear tables by function, see `hwsim.tables`: what `TABLED` names may have one. In
             TOML ``[tables]`` with a file a function, as ``hwsim fit-lut --json`` writes it.
         overrides: (glob over layer names, settings) pairs; later ones win.
@@ -52,6 +59,7 @@ class Recipe:
 
     weights: str = "int8"
     activations: str = "int8"
+    operands: str = ""
     per_channel: bool = True
     symmetric: bool = False
     power_of_two: bool = False
@@ -63,6 +71,8 @@ class Recipe:
     residual: str = "int16"
     softmax: Softmax = field(default_factory=Softmax)
     layernorm: LayerNorm = field(default_factory=LayerNorm)
+    accumulator: str = ""
+    datapath: Datapath = PLAIN
     tables: Mapping[str, Table] = field(default_factory=dict)
     overrides: tuple[tuple[str, dict[str, Any]], ...] = ()
 
@@ -78,9 +88,12 @@ class Recipe:
                 raise ValueError(f"recipe: {key} = {getattr(self, key)!r} must be a {kind}")
         weights = weight_format_named(self.weights)
         format_named(self.activations)
+        if self.operands:
+            weight_format_named(self.operands)
         residual = format_named(self.residual)
         if not getattr(residual, "signed", False):
             raise ValueError(f"recipe: residual {self.residual!r} must be a signed integer format")
+        self._check_accumulator()
         contract_named(self.contract)
         check_rounding(self.rounding)
         if self.observer not in OBSERVERS:
@@ -95,6 +108,14 @@ class Recipe:
             if whole := set(settings) & WHOLE:
                 raise ValueError(f"recipe: {sorted(whole)} of {pattern!r} is for the whole model, not for one layer")
             self._with(settings)
+
+    def _check_accumulator(self) -> None:
+        if self.accumulator:
+            self.datapath.check("recipe", accumulator_named(self.accumulator))
+        elif self.datapath != PLAIN:
+            raise ValueError(
+                f"recipe: {self.datapath} without an accumulator; give accumulator = 'int16' or another, or no datapath"
+            )
 
     @property
     def powers_of_two(self) -> bool:
@@ -119,7 +140,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON / TOML data; inverse of `from_dict`."""
         plain = {
-            p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm) else v for k, v in s.items()}
+            p: {k: asdict(v) if isinstance(v, Softmax | LayerNorm | Datapath) else v for k, v in s.items()}
             for p, s in self.overrides
         }
         tables = {name: table.to_json() for name, table in self.tables.items()}
@@ -166,7 +187,7 @@ def tables_of(given: Any) -> dict[str, Table]:
 
 
 def block_of(key: str, value: Any) -> Any:
-    """The widths of a block from a table of them."""
+    """The widths of a block, or a datapath, from a table."""
     if not isinstance(value, dict):
         return value
     known = [f.name for f in fields(BLOCKS[key])]

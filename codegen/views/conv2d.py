@@ -15,6 +15,7 @@ from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
 from .c_view import CView, index, strides
 from .onnx_types import BYTE, INT32, INT64, UINT8, Kind, exact_kind
 from .onnx_view import OnnxView
+from .ternary import product
 
 INT32_RANGE = Interval(-(1 << 31), (1 << 31) - 1)
 
@@ -97,9 +98,10 @@ def c(v: CView) -> None:
     v.fields |= {"top": op.padding[0][0], "left": op.padding[1][0], "padded": any(map(any, op.padding))}
     group = f"o / {o // op.groups} * {inner} + " if op.groups > 1 else ""
     pixel = v.load(0).at(f"{group}{index(['ih', 'iw', 'c'], [w * channels, channels, 1])}", acc)
-    taps = v.load(1).at(index(["o", "kh", "kw", "c"], strides(v.type(1).sample_shape)), acc)
-    weight = f"({taps} - {_weight_zero(v)})" if np.any(v.type(1).zero_point) else taps
-    v.fields["inside"] = f"{pixel} * {weight}"
+    weights, tap = v.load(1), index(["o", "kh", "kw", "c"], strides(v.type(1).sample_shape))
+    offset = np.any(v.type(1).zero_point)
+    weight = f"({weights.at(tap, acc)} - {_weight_zero(v)})" if offset else weights.at(tap, acc)
+    v.fields["inside"] = f"{pixel} * {weight}" if offset else product(v, pixel, weights, tap, acc)
     v.fields["outside"] = f"({zero}) * {weight}" if zero or v.fields["add"]["tree"] > 1 else None
     v.fields["at"] = index(["kh", "kw", "c"], [op.kernel[1] * inner, inner, 1])
     v.fields["start"] = v.load(2).at("o", acc) if len(v.node.ins) > 2 else "0"

@@ -52,12 +52,16 @@ class OnnxView:
         """Carrier of the results."""
         return carrier(self.node.outs[0].type.fmt)
 
-    def operand(self, i: int, kind: Kind, *, zero: bool = True) -> dict[str, Any]:
-        """How to load input `i` as integers of `kind`: grid look-up for float formats, zero point subtracted."""
+    def operand(self, i: int, kind: Kind, *, zero: bool = True, gains: bool = False) -> dict[str, Any]:
+        """How to load input `i` as integers of `kind`: grid look-up for float formats, zero point subtracted.
+
+        With `gains` steps that are powers of two apart become multiples of the smallest.
+        """
         t = self.type(i)
         grid = self.table(t.fmt.grid, wide(format_interval(t.fmt))) if isinstance(t.fmt, FloatFormat) else None
         offset = self.table(t.along_axis(t.zero_point), kind) if zero and np.any(t.zero_point) else None
-        return {"x": f"x{i}", "grid": grid, "zero": offset, "to": kind.id, "a": f"a{i}"}
+        gain = self.table(t.gains, kind) if gains and t.axis is not None else None
+        return {"x": f"x{i}", "grid": grid, "zero": offset, "gain": gain, "to": kind.id, "a": f"a{i}"}
 
     def byte(self, i: int, offset: int, codes: Codes | None = None) -> dict[str, Any]:
         """Operand `i` as uint8, moved up by `offset`; a constant (or `codes` of it, re-arranged) is moved here."""
@@ -67,4 +71,4 @@ class OnnxView:
             codes = tensor.codes if codes is None else codes
             return {"ready": self.table(tensor.type.fmt.to_int(codes) + offset, UINT8), "a": f"a{i}"}
         moved = self.table(offset, INT32) if offset else None
-        return {"ready": None, "moved": moved, **self.operand(i, INT32, zero=False)}
+        return {"ready": None, "moved": moved, **self.operand(i, INT32, zero=False, gains=i == 0)}

@@ -13,17 +13,17 @@ from .activation import lower_unary
 from .attention import lower_log_softmax, lower_matmul, lower_softmax
 from .context import Lowering
 from .conv import lower_conv
-from .elementwise import lower_add, lower_mul
 from .layout import to_plain
 from .linear import lower_linear
 from .masks import lower_mask, lower_masked, lower_not
 from .movement import lower_concat, lower_embedding, lower_expand, lower_reshape, lower_slice, lower_transpose
 from .norms import lower_identity, lower_layer_norm, lower_rms_norm
 from .pool import lower_div, lower_mean, lower_pool, lower_sum
+from .rotation import lower_plus, lower_product
 from .simplify import simplify
 
 PATTERNS: dict[str, Callable[[Lowering, FrontNode], None]] = {
-    **{"linear": lower_linear, "conv2d": lower_conv, "conv1d": lower_conv, "add": lower_add, "mul": lower_mul},
+    **{"linear": lower_linear, "conv2d": lower_conv, "conv1d": lower_conv, "add": lower_plus, "mul": lower_product},
     **dict.fromkeys(UNARY, lower_unary),
     **dict.fromkeys(("max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d"), lower_pool),
     **{"mean": lower_mean, "concat": lower_concat, "reshape": lower_reshape, "transpose": lower_transpose},
@@ -49,8 +49,9 @@ def lower(front: FrontGraph, ranges: Mapping[str, Range], recipe: Recipe | None 
         ValueError: lists everything that cannot be lowered, with place and reason.
     """
     front.check()
-    front = simplify(front)
-    ctx = Lowering(front, ranges, recipe or Recipe())
+    recipe = recipe or Recipe()
+    front = simplify(front, recipe)
+    ctx = Lowering(front, ranges, recipe)
     for node in front.nodes:
         if node.out not in ctx.env:
             lower_node(ctx, node)

@@ -88,7 +88,10 @@ class Lowering:
         """`x` in type `out` under the recipe's contract (or the given one), clamped as a fused ReLU or ReLU6 says."""
         r = self.settings(name)
         if not isinstance(out.fmt, IntFormat):
-            raise ValueError(f"{name!r}: activations in {out.fmt.name} are not supported; use an integer format")
+            raise ValueError(
+                f"{name!r}: activations in {out.fmt.name} are not supported; use an integer format, and "
+                f"operands = {out.fmt.name!r} for what layers and products read"
+            )
         assert isinstance(out.zero_point, int)  # activation types are per tensor
         lo = out.zero_point if clamp else None
         top = CLAMPS.get(clamp)

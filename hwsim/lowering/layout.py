@@ -22,11 +22,12 @@ PLAIN, NHWC, FLAT = "plain", "nhwc", "flat"
 
 
 class Lowered(NamedTuple):
-    """A value of the graph, its layout, and for FLAT the sizes (C, H, W) that were flattened."""
+    """A value of the graph, its layout, for FLAT the sizes (C, H, W) that were flattened, and its codes in blocks."""
 
     value: Value
     layout: str = PLAIN
     image: tuple[int, ...] = ()
+    blocks: tuple[Value, ...] = ()  # codes and exponents
 
 
 def as_stored(x: Floats, graph: Graph, v: Value) -> Floats | None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..blockformats import BlockFormat, BlockTensor, quantize_blocks
+from ..blockformats import BIAS, BlockFormat, BlockTensor, quantize_blocks
 from ..formats import INT32
 from ..front import FrontNode
 from ..graph import Value
@@ -17,7 +17,7 @@ from ..ops import Add, BlockMatMul, MatMul
 from ..qtensor import QTensor, QType
 from ..ranges import Operand, format_interval
 from .context import FLAT, Lowering
-from .weights import bias_of, weighted
+from .weights import accumulated, bias_of, weighted
 
 PARTS = ("weight", "scales", "zeros")  # of a tensor in blocks; symmetric ones have no zeros
 
@@ -36,21 +36,36 @@ def lower_linear(ctx: Lowering, node: FrontNode) -> None:
     out = ctx.type_of(name)
     fmt = ctx.weight_format(node)
     if isinstance(fmt, BlockFormat):
-        acc = in_blocks(ctx, node, x, quantize_blocks(weight, fmt, axis=0), f"{name}.acc")
+        x, *exponents = source.blocks or (x,)
+        acc = in_blocks(ctx, node, x, quantize_blocks(weight, fmt, axis=0), f"{name}.acc", *exponents)
+    elif source.blocks:
+        raise ValueError(
+            f"linear {node.out!r}: operands in blocks need weights in blocks, not in {fmt.name}; give this layer both, "
+            f'or neither, [overrides."{node.out}"] in the recipe'
+        )
     else:
         w, start = weighted(ctx, node, x, weight, out, axis=1)
-        acc = ctx.exact(MatMul(), x, w, start, name=f"{name}.acc")
+        acc = accumulated(ctx, node, MatMul(), x, w, start, name=f"{name}.acc")
     y = ctx.requantize(acc, name, out, clamp=clamp)
     ctx.define(node.out, y)
     ctx.define(name, y)
 
 
-def in_blocks(ctx: Lowering, node: FrontNode, x: Value, b: BlockTensor, name: str) -> Value:
-    """``x @ b + bias`` in INT32; what is finer than that allows is rounded away, block by block."""
+def in_blocks(ctx: Lowering, node: FrontNode, x: Value, b: BlockTensor, name: str, *exponents: Value) -> Value:
+    """``x @ b + bias`` in INT32; what is finer than that allows is rounded away, block by block.
+
+    `exponents` are those of the blocks of `x`, where it has any.
+    """
+    if named := ctx.settings(node.out).accumulator:
+        raise ValueError(
+            f"linear {node.out!r}: accumulator {named} with weights in {b.fmt.name}: blocks sum in INT32 as yet; give "
+            f'it accumulator = "" and an empty datapath, or other weights, [overrides."{node.out}"] in the recipe'
+        )
     g, bias = ctx.graph, bias_of(ctx, node, int(b.codes.type.shape[1]))
     parts = [g.constant(f"{node.out}.{what}", t) for what, t in zip(PARTS, b.parts, strict=False)]
+    parts[2:2] = exponents
     ins = [Operand(v.type, g.reach[v.name], g.constants.get(v.name)) for v in (x, *parts)]
-    op = BlockMatMul.exact(b)
+    op = BlockMatMul.exact(b, left=g.reach[exponents[0].name].shifted(-BIAS) if exponents else None)
     while True:
         lsb = np.atleast_1d(op.out_type(*(i.type for i in ins)).lsb)
         codes = np.rint(bias / lsb)

@@ -1,4 +1,4 @@
-"""layer_norm and rms_norm -> their blocks; identity -> a requantization."""
+"""layer_norm and rms_norm -> their blocks; identity -> a requantization, or an operand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ..front import FrontNode
 from ..ops import Mul
 from .context import PLAIN, Lowering
 from .elementwise import parameter
+from .operands import lower_operand
 
 
 def lower_layer_norm(ctx: Lowering, node: FrontNode) -> None:
@@ -38,4 +39,7 @@ def lower_identity(ctx: Lowering, node: FrontNode) -> None:
     x = ctx.value(node.ins[0], node)
     if len(node.ins) > 1:
         x = ctx.exact(Mul(), x, parameter(ctx, node.ins[1], node, PLAIN), name=f"{node.out}.acc")
+    if "operand" in node.attrs:
+        lower_operand(ctx, node, x)
+        return
     ctx.define(node.out, ctx.requantize(x, node.out, ctx.type_of(node.out)))

@@ -2,9 +2,11 @@
 
 wide           what a norm or a softmax reads, and through sums and movement what flows into that: the residual stream;
                what a narrow copy with a gain reads
-symmetric      first operands of products of two values: their zero point must be 0, nothing can fold it
+symmetric      first operands of products of two values: their zero point must be 0, nothing can fold it; all values
+               where the recipe names an accumulator: a zero point folded into the bias could fill it
 probabilities  results of softmax: unsigned, at most 1 / keys a step
 arguments      what a function with a fitted table reads: a power of two a step, zero point 0
+operands       copies that layers and products read in a format of their own, see `hwsim.lowering.operands`
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..formats import UINT16, IntFormat, format_named
+from ..blockformats import BlockFormat, weight_format_named
+from ..formats import INT16, UINT16, IntFormat, format_named
 from ..front import FrontGraph, FrontNode, Mark
 from ..front_ops import UNARY
 from ..observers import Range, activation_type, pow2_up
@@ -37,21 +40,27 @@ class Roles:
     symmetric: frozenset[str]
     probabilities: frozenset[str]
     arguments: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of which functions
+    operands: Mapping[str, str] = field(default_factory=dict)  # in which format
 
     def type(self, value: str, shape: Shape, r: Recipe, seen: Range | None, mark: Mark | None = None) -> QType:
         """The quantized type of a value of `shape` by its recipe: from its mark, else from the range it was seen in."""
         if value in self.probabilities:
             return probability_type(shape, r, seen, mark)
         wide, tables = value in self.wide, self.tables(value, r)
-        fmt = format_named(r.residual if wide else r.activations)
+        fmt, blocks = format_named(r.residual if wide else r.activations), False
+        if value in self.operands:
+            named = weight_format_named(self.operands[value])
+            fmt, blocks, wide = (INT16, True, False) if isinstance(named, BlockFormat) else (named, False, False)
         if mark:
-            return QType(shape, fmt, mark.scale, mark.zero_point)
+            axis = len(shape) - 1 if isinstance(mark.scale, tuple) else None
+            return QType(shape, fmt, mark.scale, mark.zero_point, axis)
         if seen is None:
             raise ValueError(f"value {value!r} has no calibration range")
         if wide and fmt.bits >= 16:
             seen = HEADROOM * seen[0], HEADROOM * seen[1]
-        symmetric = r.symmetric or wide or value in self.symmetric or bool(tables)
-        t = activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=r.powers_of_two or bool(tables))
+        symmetric = r.symmetric or bool(r.accumulator) or wide or value in self.symmetric or bool(tables) or blocks
+        powers = r.powers_of_two or bool(tables) or blocks
+        t = activation_type(shape, fmt, seen, symmetric=symmetric, power_of_two=powers)
         return stepped(value, t, tables) if tables else t
 
     def tables(self, value: str, r: Recipe) -> list[Table]:
@@ -85,6 +94,7 @@ def find_roles(front: FrontGraph) -> Roles:
         symmetric=sources(front, starts=first_inputs(front, "matmul"), through=(*MOVES, "concat")),
         probabilities=frozenset(n.out for n in front.nodes if n.op == "softmax"),
         arguments=arguments(front),
+        operands={n.out: n.attrs["operand"] for n in front.nodes if "operand" in n.attrs},
     )
 
 

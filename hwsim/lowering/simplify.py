@@ -1,6 +1,7 @@
-"""The float model as it is lowered: batch norms folded, gains inside their products, narrow copies of the residual.
+"""The float model as it is lowered: batch norms, gains and signs folded, narrow copies of the residual.
 
-All exact and idempotent; value names stay, a narrow copy of ``x`` is called ``x.narrow``.
+All exact and idempotent; value names stay, but for what loses its signs (`hwsim.lowering.signs`). A narrow copy of
+``x`` is called ``x.narrow``, one in the recipe's format of operands ``x.operand``.
 """
 
 from __future__ import annotations
@@ -8,15 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..front import FrontGraph, FrontNode
+from ..recipe import Recipe
 from .folding import fold_batch_norms
+from .operands import operand_copies
 from .roles import MOVES, NORMS, find_roles
+from .signs import fold_signs
 
 READS_WIDE = ("add", "concat", "softmax", "log_softmax", "mean", "identity", *NORMS, *MOVES)
 
 
-def simplify(front: FrontGraph) -> FrontGraph:
-    """See the module."""
-    return narrow_copies(fold_gains(fold_batch_norms(front)))
+def simplify(front: FrontGraph, recipe: Recipe | None = None) -> FrontGraph:
+    """See the module; the recipe says which operands have a format of their own."""
+    folded = fold_signs(fold_gains(fold_batch_norms(front)))
+    return narrow_copies(folded if recipe is None else operand_copies(folded, recipe))
 
 
 def fold_gains(front: FrontGraph) -> FrontGraph:

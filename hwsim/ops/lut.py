@@ -1,4 +1,4 @@
-"""``y = table[code - first]``: any function of one code of up to 16 bits, exactly."""
+"""``y = table[code - first]``: any function of one code of up to 16 bits, exactly; results in any format."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..formats import INT8, Codes, Format, IntFormat, Reals
-from ..qtensor import QType, encode
+from ..formats import INT8, Codes, FloatFormat, Format, IntFormat, Reals
+from ..qtensor import QType, check_codes, encode
 from ..ranges import Interval, Operand, format_interval
 from .shapes import per_tensor
 
@@ -25,13 +25,13 @@ class Lut:
 
     Args:
         table: result code for each input code, from `first`; ``max_code - min_code + 1`` entries if `first` is None.
-        fmt, scale, zero_point: type of the result.
+        fmt, scale, zero_point: type of the result; scales one a channel of the last axis only where the input has them.
         first: input code of the first entry, for a table of what the input can reach alone; None is the smallest code.
     """
 
     table: tuple[int, ...]
-    fmt: IntFormat = INT8
-    scale: float = 1.0
+    fmt: Format = INT8
+    scale: float | tuple[float, ...] = 1.0
     zero_point: int = 0
     first: int | None = None
     name: ClassVar[str] = "lut"
@@ -46,8 +46,8 @@ class Lut:
             out: type of the result.
             codes: input codes that the table has; default all of the format.
         """
-        if not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and isinstance(out.zero_point, int)):
-            raise ValueError(f"lut: result type {out.fmt.name} must be an integer format, per tensor")
+        if not (isinstance(out.scale, float) and isinstance(out.zero_point, int)):
+            raise ValueError(f"lut: result type {out.fmt.name} must be per tensor")
         scale, zero = per_tensor("lut", source)
         ends = Interval(source.fmt.min_code, source.fmt.max_code) if codes is None else codes
         places = np.arange(ends.lo, ends.hi + 1).astype(source.fmt.dtype)
@@ -61,7 +61,11 @@ class Lut:
 
     def out_type(self, x: QType) -> QType:
         """`x`'s shape in the result's type."""
-        per_tensor("lut", x)
+        axis = len(x.shape) - 1 if isinstance(self.scale, tuple) else None
+        if not isinstance(self.scale, tuple):
+            per_tensor("lut", x)
+        elif x.axis != len(x.shape) - 1 or isinstance(x.zero_point, tuple):
+            raise ValueError(f"lut: {len(self.scale)} scales for an input of shape {x.shape} that has none a channel")
         whole = self.first is None
         if x.fmt.bits > 16 or (whole and len(self.table) != table_size(x.fmt)) or not self.table:
             raise ValueError(
@@ -69,20 +73,24 @@ class Lut:
             )
         if not whole and not isinstance(x.fmt, IntFormat):
             raise ValueError(f"lut: first {self.first} with {x.fmt.name}; only a table of integers may leave codes out")
-        return QType(x.shape, self.fmt, self.scale, self.zero_point)
+        return QType(x.shape, self.fmt, self.scale, self.zero_point, axis)
 
     def reach(self, x: Operand) -> Interval:
         """Smallest and largest entry that the input can find; an input outside the table is an error."""
-        whole = Interval(min(self.table), max(self.table))
+        entries = np.asarray(self.table)
+        if isinstance(self.fmt, FloatFormat):
+            check_codes(entries, self.fmt, "lut: entry")
+            entries = self.fmt.to_int(entries)
+        whole = Interval(int(entries.min()), int(entries.max()))
         if not isinstance(x.type.fmt, IntFormat) or not whole.inside(format_interval(self.fmt)):
             return whole
         lo, hi = (end - self.start(x.type) for end in x.reach)
-        if lo < 0 or hi >= len(self.table):
+        if lo < 0 or hi >= entries.size:
             last = self.start(x.type) + len(self.table) - 1
             raise ValueError(
                 f"lut: input may reach {x.reach.lo}..{x.reach.hi}, the table has {self.start(x.type)}..{last}"
             )
-        return Interval(min(self.table[lo : hi + 1]), max(self.table[lo : hi + 1]))
+        return Interval(int(entries[lo : hi + 1].min()), int(entries[lo : hi + 1].max()))
 
     def start(self, x: QType) -> int:
         """Input code of the first entry."""

@@ -24,7 +24,8 @@ class MatMul:
 
     a (..., k) with b (k, n), or a (..., m, k) with b (..., k, n) and equal leading sizes; bias (n,) in the
     accumulator's scale. `a` enters as its code: where `a` has a zero point, the bias must hold
-    ``-zero_point_a * sum_k (b - zero_point_b)`` folded in (`hwsim.lowering` does it).
+    ``-zero_point_a * sum_k (b - zero_point_b)`` folded in (`hwsim.lowering` does it). Where `a` has a step a channel of
+    k, powers of two apart, element k enters shifted by its step: ``a[.., k] * (scale[k] / min scale)``.
 
     Args:
         acc: format of accumulator and result.
@@ -44,7 +45,8 @@ class MatMul:
             raise ValueError(f"matmul: gain {self.gain!r} must be finite and > 0")
         if self.gain != 1 and bias is not None:
             raise ValueError(f"matmul: gain {self.gain!r} with a bias; put it into the scale of the weights")
-        out = accumulator_type("matmul", shape, self.acc, self.datapath, a, b, bias, channels=len(b.shape) - 1)
+        channels = len(b.shape) - 1
+        out = accumulator_type("matmul", shape, self.acc, self.datapath, a, b, bias, channels=channels, rows=True)
         scale = out.scale
         return replace(
             out, scale=tuple(s * self.gain for s in scale) if isinstance(scale, tuple) else scale * self.gain
@@ -63,7 +65,7 @@ class MatMul:
         """What exact sums can reach, step by step, from the actual weights where `b` is constant."""
         path = self.datapath
         if b.constant is not None and len(b.type.shape) == 2:
-            x, w = Inputs.of(a.reach, int(b.type.shape[0])), b.constant.to_int()
+            x, w = _inputs(a, int(b.type.shape[0])), b.constant.to_int()
             x = x.with_zero() if any_order else x
             if bias is None or bias.constant is not None:
                 return dot_bound(w, x, _codes(bias), path.cut, path.tree)
@@ -71,7 +73,8 @@ class MatMul:
             return DotBound(least.lo, most.hi)
         start = _ends(bias)
         k, zero = int(b.type.shape[-2]), zero_points(b.type)
-        product = a.reach.times(Interval(b.reach.lo - zero.hi, b.reach.hi - zero.lo))
+        gain = int(a.type.gains.max())
+        product = Interval(*(end * gain for end in a.reach)).times(Interval(b.reach.lo - zero.hi, b.reach.hi - zero.lo))
         if k * product.magnitude + int(np.abs(start).max()) >= 1 << 62:
             raise ValueError(f"matmul: {k} products may reach {k * product.magnitude}, outside int64")
         product = path.cut_ends(product)
@@ -83,7 +86,7 @@ class MatMul:
         if b.constant is None or len(b.type.shape) > 2 or (bias is not None and bias.constant is None):
             raise ValueError("matmul: weights (k, n) and bias must be constants")
         at = (0,) * (len(a.type.sample_shape) - 1)
-        return [Dot(at, b.constant.to_int(), Inputs.of(a.reach, int(b.type.shape[0])), _codes(bias))]
+        return [Dot(at, b.constant.to_int(), _inputs(a, int(b.type.shape[0])), _codes(bias))]
 
     def reach(self, *ins: Operand) -> Interval:
         """Bound over all channels, partial sums and zero included; at most what the accumulator can hold."""
@@ -103,7 +106,7 @@ class MatMul:
     def _integers(self, ins: tuple[QType, ...], codes: tuple[Codes, ...]) -> tuple[Ints, Ints, Ints]:
         """`a`, `b` less its zero point, and what the accumulator starts at."""
         b = ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
-        return ins[0].fmt.to_int(codes[0]), b, np.asarray(codes[2] if len(codes) > 2 else 0, np.int64)
+        return ins[0].fmt.to_int(codes[0]) * ins[0].gains, b, np.asarray(codes[2] if len(codes) > 2 else 0, np.int64)
 
     def _sum_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Ints:
         """The plain sum through BLAS: every partial sum is an integer that the float type holds exactly."""
@@ -113,8 +116,17 @@ class MatMul:
             return PLAIN.run(*self._integers(ins, codes), self.acc)
         a, b = (c if isinstance(t.fmt, IntFormat) else t.fmt.to_int(c) for t, c in zip(ins[:2], codes[:2], strict=True))
         b = b.astype(dtype) - tb.along_axis(tb.zero_point).astype(dtype)
-        y = np.asarray(a.astype(dtype) @ b).astype(np.int64)
+        left = a.astype(dtype)
+        if ta.axis is not None:
+            left *= ta.gains.astype(dtype)
+        y = np.asarray(left @ b).astype(np.int64)
         return y + codes[2] if len(codes) > 2 else y
+
+
+def _inputs(a: Operand, k: int) -> Inputs:
+    """What each element of `a` can reach, shifted by its step."""
+    lo, hi = Inputs.of(a.reach, k)
+    return Inputs(lo * a.type.gains, hi * a.type.gains)
 
 
 def _ends(bias: Operand | None) -> Ints:

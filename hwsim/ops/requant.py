@@ -22,14 +22,14 @@ class Requant:
     Args:
         contract: the arithmetic and its constants, for all or per channel of the last axis.
         fmt: format of the result.
-        scale: real value of one step of the result.
+        scale: real value of one step of the result, for all or one a channel of the last axis.
         zero_point: code of the result that means 0.
         lo, hi: saturation limits inside the format (an activation's clamp); None is the format's own.
     """
 
     contract: Contract
     fmt: IntFormat = INT8
-    scale: float
+    scale: float | tuple[float, ...]
     zero_point: int = 0
     lo: int | None = None
     hi: int | None = None
@@ -46,8 +46,8 @@ class Requant:
         hi: int | None = None,
     ) -> Requant:
         """From type `source` to the format, scale and zero point of `out`, saturating at `lo` and `hi`."""
-        if not (isinstance(out.fmt, IntFormat) and isinstance(out.scale, float) and isinstance(out.zero_point, int)):
-            raise ValueError(f"requant: target {out.fmt.name} must be an integer format, per tensor")
+        if not (isinstance(out.fmt, IntFormat) and isinstance(out.zero_point, int)) or isinstance(out.scale, int):
+            raise ValueError(f"requant: target {out.fmt.name} must be an integer format with one zero point")
         made = contract.of(source.lsb / out.lsb, rounding)
         return cls(contract=made, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, lo=lo, hi=hi)
 
@@ -68,7 +68,8 @@ class Requant:
             raise ValueError(
                 f"requant: {self.contract.channels} constants for {x.shape}; need 1 or one a last-axis channel"
             )
-        out = QType(x.shape, self.fmt, self.scale, self.zero_point)
+        many = isinstance(self.scale, tuple)
+        out = QType(x.shape, self.fmt, self.scale, self.zero_point, len(x.shape) - 1 if many else None)
         wanted = np.atleast_1d(x.lsb / out.lsb)
         error = np.abs(self.contract.ratio / wanted - 1)
         if not (error <= TOLERANCE).all():

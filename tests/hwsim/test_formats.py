@@ -25,7 +25,8 @@ def values(fmt, codes):
 
 def test_every_float_format_has_its_oracle():
     assert {f.name for f in FLOATS} == set(GFLOAT)
-    assert set(GFLOAT) - set(ML_DTYPES) == {"fp4_e1m2", "fp4_e3m0"}
+    without = {"fp4_e1m2", "fp4_e3m0", "fp6_e1m4", "fp6_e4m1", "fp8_e1m6", "fp8_e2m5", "fp8_e3m4"}
+    assert set(GFLOAT) - set(ML_DTYPES) == without  # ml_dtypes' float8_e3m4 has infinities
 
 
 @named(FLOATS)

@@ -161,6 +161,13 @@ def test_types_know_their_shapes():
     assert hwsim.BATCH == "N"
 
 
+def test_gains_are_steps_over_the_smallest():
+    assert_same([4, 1, 2], QType((3,), FP4_E2M1, (1.2, 0.3, 0.6), axis=0).gains)
+    assert QType((3,), FP4_E2M1, 0.3).gains == 1
+    assert_refused(lambda: QType((2,), INT8, (1.0, 1.5), axis=0).gains, "(1.0, 1.5)", "axis 0", "powers of two")
+    assert_refused(lambda: QType((2,), INT8, (1.0, 2.0**-31), axis=0).gains, "2**30")
+
+
 def test_encode_takes_any_batch():
     t = QType(("N", 2), INT16, (0.5, 0.25), axis=1)
     assert_same([[2, 4], [-2, -4], [0, 2]], encode(np.array([[1.0, 1.0], [-1.0, -1.0], [0.25, 0.5]]), t))

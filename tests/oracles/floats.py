@@ -27,11 +27,11 @@ MODES = {
 }
 
 
-def _plain(name: str, precision: int, bias: int) -> gfloat.FormatInfo:
-    """A 4-bit format whose every code is finite; OCP names none of these."""
+def _plain(name: str, precision: int, bias: int, bits: int = 4) -> gfloat.FormatInfo:
+    """A format whose every code is finite; OCP names none of these."""
     return gfloat.FormatInfo(
         name,
-        4,
+        bits,
         precision,
         bias=bias,
         is_signed=True,
@@ -51,6 +51,11 @@ GFLOAT = {
     "fp6_e3m2": known.format_info_ocp_e3m2,
     "fp8_e4m3": known.format_info_ocp_e4m3,
     "fp8_e5m2": known.format_info_ocp_e5m2,
+    "fp6_e1m4": _plain("e1m4", 5, 1, 6),
+    "fp6_e4m1": _plain("e4m1", 2, 7, 6),
+    "fp8_e1m6": _plain("e1m6", 7, 1, 8),
+    "fp8_e2m5": _plain("e2m5", 6, 1, 8),
+    "fp8_e3m4": _plain("e3m4", 5, 3, 8),
 }
 
 

@@ -242,3 +242,11 @@ def test_unsigned_weights_are_refused_or_keep_the_model():
         assert_one_line(e, "uint8")
     else:
         assert min(sqnr(front, g, data).values()) > 25
+
+
+def test_an_idle_channel_has_no_say_in_the_scale_of_a_whole_tensor():
+    weight = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+    weight[2] = 0
+    front = linear_net(weight)
+    g = lowered(front, samples(front), Recipe(per_channel=False, weights="int16"))
+    assert g.constants["fc.weight"].type.scale == pytest.approx(np.abs(weight).max() / 32767)

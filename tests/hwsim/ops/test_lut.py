@@ -77,7 +77,6 @@ def test_refusals():
     for call, culprits in (
         (lambda: Lut.of(lambda v: 1 / np.where(v == 0, np.inf, 0), t(1), t(1)), ("lut",)),
         (lambda: Lut.of(lambda v: np.where(v == 5, np.nan, v), t(1), t(1)), ("nan", "code 5")),
-        (lambda: Lut.of(np.abs, t(1), t(1, fmt=FP4_E2M1)), ("fp4_e2m1",)),
         (lambda: Lut.of(np.abs, t(1), t(2, scale=(1.0, 2.0), axis=0)), ("per tensor",)),
     ):
         with pytest.raises(ValueError, match="lut") as e, np.errstate(all="ignore"):
@@ -106,3 +105,30 @@ def test_a_table_of_what_the_input_can_reach():
 def test_entries_out_of_reach_do_not_widen_the_result():
     op = Lut(table=(-100, *range(15)), fmt=INT8)
     assert op.reach(Operand(t(1, fmt=INT4), Interval(-7, 0))) == Interval(0, 7)
+
+
+def test_results_in_float_formats():
+    x = all_codes(INT8)
+    op = Lut.of(lambda v: v / 16, t(1), QType((), FP4_E2M1))
+    g = Graph("floats")
+    g.output(g.add(op, g.input("x", t("N", 1)), name="y"))
+    want = FP4_E2M1.encode(x.astype(np.float64) / 16)
+    check_engines(g, {"x": x[:, None]}, {"y": want[:, None]})
+    assert g.reach["y"] == Interval(-12, 12)
+    assert Lut.of(lambda v: v / 64, t(1), QType((), FP4_E2M1)).reach(Operand(t(1), Interval(0, 64))) == Interval(0, 2)
+
+
+def test_a_code_that_names_nan_is_no_entry():
+    g = Graph("nan")
+    x = g.input("x", t("N", 2, fmt=UINT1))
+    with pytest.raises(ValueError, match="lut") as e:
+        g.add(Lut(table=(0, 127), fmt=FP8_E4M3), x)
+    assert_one_line(e.value, "127", "fp8_e4m3")
+
+
+def test_steps_one_a_channel_pass_with_the_codes():
+    many = t("N", 2, fmt=UINT1, scale=(1.0, 2.0), axis=1)
+    op = Lut(table=(3, 5), scale=(0.5, 4.0))
+    assert op.out_type(many) == QType(("N", 2), INT8, (0.5, 4.0), axis=1)
+    refuses(op, (t("N", 2, fmt=UINT1),), "2 scales", "('N', 2)")
+    refuses(Lut(table=(3, 5)), (many,), "per-channel")

@@ -18,8 +18,11 @@ from hwsim import (
     UINT8,
     Graph,
     QType,
+    narrowest_accumulator,
+    simulate,
 )
-from hwsim.ops import MatMul
+from hwsim.formats import IntFormat
+from hwsim.ops import Datapath, MatMul
 from tests.backends import check_engines
 from tests.compare import all_codes, assert_same
 from tests.oracles.floats import gfloat_values
@@ -91,10 +94,11 @@ def test_every_rank(a, b):
     assert_same(np.array(want).reshape(got.shape), got)
 
 
-LIMITS = {  # k where k * max|a| * max|b| meets 2**24 and 2**53: float32, float64, int64 from there on
+LIMITS = {  # k where k * max|a| * max|b| meets 2**24 and 2**53: float32, float64 past it, int64 from there on
     "float32": (INT8, INT8, 1023),
-    "float64 from 2**24": (INT8, INT8, 1024),
-    "float64 past 2**24": (INT8, INT8, 1999),
+    "float32 at 2**24": (INT8, INT8, 1024),
+    "float64 past 2**24": (INT8, INT8, 1025),
+    "float64 far past 2**24": (INT8, INT8, 1999),
     "float64 under 2**53": (INT32, INT16, 127),
     "int64 from 2**53": (INT32, INT16, 128),
     "int64 past 2**53": (INT32, INT16, 255),
@@ -125,7 +129,7 @@ def test_refusals():
     refuses(op, (t(2, 3, 4), t(5, 4, 2)), "(2, 3, 4) @ (5, 4, 2)")
     refuses(op, (t("N", 4), t("N", 4, 2)), "('N', 4) @ ('N', 4, 2)")
     refuses(op, (t("N"), t("N", 4)), "batch")
-    refuses(op, (t(3, scale=(1.0,) * 3, axis=0), t(3, 2)), "per-channel", "(3,)")
+    refuses(op, (t(3, scale=(1.0, 3.0, 1.0), axis=0), t(3, 2)), "first operand", "powers of two", "(1.0, 3.0, 1.0)")
     refuses(op, (t(3), t(3, 2, scale=(1.0,) * 3, axis=0)), "axis 0")
     refuses(op, (t(3, zero=5), t(3, 2)), "zero_point 5", "bias")
     refuses(op, (t(3), t(3, 2), t(3, fmt=INT32)), "(3,)", "(2,)")
@@ -181,3 +185,65 @@ def test_binary_and_ternary_on_every_engine(k, rows):
         for name, (a, w, *more) in pairs.items()
     }
     check_engines(g, {"b": signs.astype(np.uint8), "x": wide}, {n: np.array(v) for n, v in want.items()})
+
+
+STEPS = (0.5, 0.125, 2.0, 0.25, 0.5)  # of the first operand's columns: 4, 1, 16, 2, 4 of the smallest
+
+
+@pytest.mark.parametrize("fa", [FP4_E2M1, FP4_E1M2, FP4_E3M0, INT4])
+@pytest.mark.parametrize("constant", [True, False])
+def test_steps_along_k_on_every_engine(fa, constant):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 16, (7, 5)), rng.integers(0, 16, (5, 3))
+    a = a - 8 if fa == INT4 else a
+    g = Graph("steps")
+    x = g.input("x", t("N", 5, fmt=fa, scale=STEPS, axis=1))
+    weight = tensor(b, FP4_E2M1, (1.0, 0.5, 2.0), axis=1)
+    w = g.constant("w", weight) if constant else g.input("w", weight.type)
+    y = g.add(MatMul(), x, w, name="y")
+    g.output(y)
+    assert y.type.scale == tuple(0.125 * s * 0.5 * 2.0**fa.lsb_exp for s in (1.0, 0.5, 2.0))
+    gains = [4, 1, 16, 2, 4]
+    rows = [[int(v) * s for v, s in zip(r, gains, strict=True)] for r in fa.to_int(a)]
+    want = python_matmul(rows, FP4_E2M1.to_int(b).tolist())
+    data = {"x": a.astype(fa.dtype)} | ({} if constant else {"w": b.astype(np.uint8)})
+    check_engines(g, data, {"y": want})
+    if constant:
+        assert g.reach["y"].hi <= 12 * max(fa.max_int, -fa.min_int) * sum(gains)
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "wrap"])
+def test_steps_along_k_in_a_narrow_accumulator(overflow):
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(0, 16, (6, 5)), rng.integers(0, 16, (5, 2))
+    g = Graph("narrow")
+    op = MatMul(acc=IntFormat("int10", 10), datapath=Datapath(overflow=overflow))
+    x = g.input("x", t("N", 5, fmt=FP4_E2M1, scale=STEPS, axis=1))
+    g.output(g.add(op, x, g.constant("w", tensor(b, FP4_E2M1)), name="y"))
+    want = np.zeros((6, 2), int)
+    for i, j in np.ndindex(6, 2):
+        total = 0
+        for k, gain in enumerate((4, 1, 16, 2, 4)):
+            total += int(FP4_E2M1.grid[a[i, k]]) * gain * int(FP4_E2M1.grid[b[k, j]])
+            total = min(max(total, -512), 511) if overflow == "saturate" else (total + 512) % 1024 - 512
+        want[i, j] = total
+    check_engines(g, {"x": a.astype(np.uint8)}, {"y": want})
+
+
+def test_steps_along_k_that_no_shift_can_make_are_refused():
+    w = t(2, 2)
+    refuses(MatMul(), (t(3, 2, scale=(1.0, 3.0), axis=1), w), "first operand", "powers of two")
+    refuses(MatMul(), (t(2, 2, scale=(1.0, 2.0), axis=0), w), "axis 0", "last axis")
+    refuses(MatMul(), (t(3, 2, scale=(1.0, 2.0), zero=1, axis=1), w, t(2, fmt=INT32)), "zero_point 1", "zero_point 0")
+    refuses(MatMul(), (t(3, 2, scale=(1.0, 2.0**31), axis=1), w), "2**30")
+
+
+def test_the_witness_of_steps_along_k_needs_every_bit():
+    rng = np.random.default_rng(2)
+    g = Graph("witness")
+    x = g.input("x", t("N", 5, fmt=FP4_E2M1, scale=STEPS, axis=1))
+    g.output(g.add(MatMul(), x, g.constant("w", tensor(rng.integers(0, 16, (5, 4)), FP4_E2M1)), name="y"))
+    found = narrowest_accumulator(g, "y")
+    got = simulate(g, {"x": found.witness[None]})["y"][0]
+    assert got[found.at] == found.sum
+    assert IntFormat("less", found.bits - 1).max_int < abs(found.sum)

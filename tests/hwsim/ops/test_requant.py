@@ -101,9 +101,18 @@ def test_of_to_takes_the_target_from_a_type():
         7,
     )
     assert op.out_type(t("N", 3, fmt=INT32, scale=0.25)) == QType(("N", 3), UINT8, 0.5, 7)
-    for bad in (t(2, scale=(1.0, 2.0), axis=0), t(1, fmt=QType((), INT4).fmt, scale=1)):
+    for bad in (t(2, zero=(1, 2), axis=0), t(1, fmt=QType((), INT4).fmt, scale=1)):
         with pytest.raises(ValueError, match="requant: target"):
             Requant.to(bad, t(1), Dyadic16)
+
+
+def test_a_target_may_have_a_step_a_channel():
+    out = QType((2, 3), INT8, (0.5, 2.0, 1.0), axis=1)
+    op = Requant.to(out, t("N", 3, fmt=INT32, scale=0.25), Dyadic16, "half_even")
+    assert op.out_type(t("N", 3, fmt=INT32, scale=0.25)) == QType(("N", 3), INT8, (0.5, 2.0, 1.0), axis=1)
+    x = np.array([[3, 12, 2000], [-5, -4, 6]])
+    assert_same([[2, 2, 127], [-2, 0, 2]], codes(op, tensor(x, INT32, 0.25)), x)  # halves go to the even one
+    refuses(op, (t("N", 2, fmt=INT32, scale=0.25),), "3 constants", "(.N., 2)".replace(".", "'"))
 
 
 @pytest.mark.parametrize(
