@@ -18,6 +18,7 @@ from hwsim.graph import Graph
 from hwsim.qtensor import QType
 
 from .frameworks import torch
+from .torch_float_sum import float32_sum
 
 Tensor = torch.Tensor
 Types = tuple[QType, ...]
@@ -116,6 +117,9 @@ def largest(x: Tensor) -> int:
 def matmul(op: ops.MatMul, types: Types, a: Tensor, b: Tensor, *bias: Tensor) -> Tensor:
     """Matrix product; through float64 where ``k * max|a| * max|b|`` fits."""
     a, b = integers(types[0], a), less_zero(types[1], b)
+    if isinstance(types[0].scale, tuple):
+        steps = numbers(types[0].scale)
+        a = a * (steps / steps.min()).round().long()
     if op.datapath != ops.Datapath():
         return stepped(op, a, b, *bias)
     exact = a.shape[-1] * largest(a) * largest(b) < MANTISSA
@@ -131,33 +135,52 @@ def block_matmul(op: ops.BlockMatMul, types: Types, a: Tensor, b: Tensor, *scale
     short = -b.shape[0] % op.block
     a = torch.nn.functional.pad(a, (0, short)).unflatten(-1, (-1, op.block))
     b = torch.nn.functional.pad(b, (0, 0, 0, short)).unflatten(0, (-1, op.block))
-    exact = op.block * largest(a) * largest(b) < MANTISSA
-    x = torch.einsum("...gk,gkn->...gn", a.double(), b.double()).long() if exact else (a[..., None] * b).sum(-2)
+    path, exact = op.path, op.block * largest(a) * largest(b) < MANTISSA
+    if path.drop or not exact:
+        x = divide(a[..., None] * b, torch.tensor(path.drop), cutting(path)).sum(-2)
+    else:
+        x = torch.einsum("...gk,gkn->...gn", a.double(), b.double()).long()
     exponent = torch.zeros((), dtype=torch.int64)
     for t, side in zip(types[2:], (scales[0], *(s.unsqueeze(-1) for s in scales[1 : 1 + op.left])), strict=False):
         if t.fmt.name == "e8m0":
             exponent = exponent + side - 127
         else:
             x = x * integers(t, side)
+    if path != op.datapath:
+        return float32_sum(op, types, x, exponent)
     up = exponent.clamp(max=op.max_exp) - op.lsb_exp
-    return divide(x << up.clamp(min=0), (-up).clamp(0, 62), op.rounding).sum(-2)
+    terms = divide(x << up.clamp(min=0), (-up).clamp(0, 62), op.rounding)
+    y = torch.zeros_like(terms[..., 0, :])
+    for first in range(0, terms.shape[-2], path.tree):
+        y = limited(path, op.acc, y + terms[..., first : first + path.tree, :].sum(-2))
+    return y
+
+
+def cutting(path: ops.Datapath) -> str:
+    """How a product loses its low bits."""
+    return "floor" if path.signs == "twos" else "toward_zero"
+
+
+def limited(path: ops.Datapath, acc: IntFormat, y: Tensor) -> Tensor:
+    """What becomes of a sum in the accumulator."""
+    top = acc.max_int
+    bottom = -top if path.signs == "magnitude" else acc.min_int
+    if path.overflow == "saturate":
+        return torch.minimum(torch.maximum(y, torch.tensor(bottom)), torch.tensor(top))
+    if path.overflow == "wrap":
+        y = y & ((1 << acc.bits) - 1)
+        return torch.where(y > top, y - (1 << acc.bits), y)
+    return y
 
 
 def stepped(op: ops.MatMul | ops.Conv2d, a: Tensor, b: Tensor, start: Tensor | int = 0) -> Tensor:
     """Products of `tree` neighbours at a time, cut, then into the accumulator; every choice takes this one road."""
-    path, bits = op.datapath, op.acc.bits
-    top = op.acc.max_int
-    bottom = -top if path.signs == "magnitude" else op.acc.min_int
+    path = op.datapath
     y, drop = start + (a[..., :1] @ b[..., :1, :]) * 0, torch.tensor(path.drop)
     right = b if b.ndim == 2 else b.unsqueeze(-3)
     for k in range(0, a.shape[-1], path.tree):
         products = a[..., k : k + path.tree, None] * right[..., k : k + path.tree, :]
-        y = y + divide(products, drop, "floor" if path.signs == "twos" else "toward_zero").sum(-2)
-        if path.overflow == "saturate":
-            y = torch.minimum(torch.maximum(y, torch.tensor(bottom)), torch.tensor(top))
-        elif path.overflow == "wrap":
-            y = y & ((1 << bits) - 1)
-            y = torch.where(y > top, y - (1 << bits), y)
+        y = limited(path, op.acc, y + divide(products, drop, cutting(path)).sum(-2))
     return y
 
 

@@ -138,7 +138,7 @@ def _quantize(t: QType) -> tuple[dict[str, Any], list[NDArray[Any]]]:
 def _dequantize(t: QType) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     """(grid integer - zero point) * lsb, in doubles."""
     arrays: list[NDArray[Any]] = [np.asarray(t.along_axis(t.lsb), np.float64)]
-    x: dict[str, Any] = {"x": "x0", "a": "a0", "to": INT64.id, "grid": None, "zero": None}
+    x: dict[str, Any] = {"x": "x0", "a": "a0", "to": INT64.id, "grid": None, "zero": None, "gain": None}
     if isinstance(t.fmt, FloatFormat):
         arrays.append(t.fmt.grid)
         x["grid"] = "t1"

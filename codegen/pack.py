@@ -1,6 +1,8 @@
-"""How codes lie in memory: 1, 2 or 4 bits a code, the first in the low bits (ONNX's and CMSIS-NN's order)."""
+"""How codes lie in memory: 1, 2, 4 or 6 bits a code, the first in the low bits (ONNX's and CMSIS-NN's order)."""
 
 from __future__ import annotations
+
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,20 +11,33 @@ from hwsim.formats import Codes, Format
 
 
 def width(fmt: Format) -> int | None:
-    """Bits that a constant's code of `fmt` takes: 1, 2 or 4; None where it keeps a container of its own."""
-    return next((bits for bits in (1, 2, 4) if fmt.bits <= bits), None)
+    """Bits that a constant's code of `fmt` takes: 1, 2, 4 or 6; None where it keeps a container of its own."""
+    return next((bits for bits in (1, 2, 4, 6) if fmt.bits <= bits), None)
+
+
+def share(bits: int) -> tuple[int, int]:
+    """(codes, bytes): how many codes of `bits` bits fill how many whole bytes, the fewest."""
+    return lcm(8, bits) // bits, lcm(8, bits) // 8
 
 
 def pack(codes: Codes, bits: int) -> NDArray[np.uint8]:
-    """Row-major codes of up to `bits` bits, two's complement if signed, 8 / `bits` a byte; zeros fill the last."""
+    """Row-major codes of up to `bits` bits, two's complement if signed, one behind the other; zeros fill the last byte.
+
+    Four codes of 6 bits lie in 3 bytes, little endian.
+    """
+    (count, size), used = share(bits), -(-codes.size * bits // 8)
     flat = codes.reshape(-1).astype(np.int64) & ((1 << bits) - 1)
-    rows = np.append(flat, np.zeros(-flat.size % (8 // bits), np.int64)).reshape(-1, 8 // bits)
-    return (rows << np.arange(0, 8, bits)).sum(1).astype(np.uint8)
+    rows = np.append(flat, np.zeros(-flat.size % count, np.int64)).reshape(-1, count)
+    words = (rows << np.arange(0, 8 * size, bits)).sum(1)
+    return (words[:, None] >> np.arange(0, 8 * size, 8)).astype(np.uint8).reshape(-1)[:used]
 
 
 def unpack(data: NDArray[np.uint8], count: int, bits: int, *, signed: bool) -> NDArray[np.int64]:
     """Inverse of `pack`, for tests and readers: the first `count` codes."""
-    codes = (data[:, None].astype(np.int64) >> np.arange(0, 8, bits) & ((1 << bits) - 1)).reshape(-1)[:count]
+    size = share(bits)[1]
+    rows = np.append(data, np.zeros(-data.size % size, np.uint8)).reshape(-1, size).astype(np.int64)
+    words = (rows << np.arange(0, 8 * size, 8)).sum(1)
+    codes = (words[:, None] >> np.arange(0, 8 * size, bits) & ((1 << bits) - 1)).reshape(-1)[:count]
     return (codes ^ 1 << (bits - 1)) - (1 << (bits - 1)) if signed else codes
 
 

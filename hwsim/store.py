@@ -22,7 +22,7 @@ import numpy as np
 from .contracts import CONTRACTS
 from .formats import FORMATS, Codes, FloatFormat, IntFormat
 from .graph import Graph, Value
-from .ops import OPS, Datapath
+from .ops import OPS, Datapath, Float32Sum
 from .ops.datapath import PLAIN
 from .qtensor import QTensor, QType
 
@@ -30,7 +30,8 @@ VERSION = 1
 MAX_BYTES = 1 << 31  # of all members together
 MAX_JSON = 1 << 28
 EPOCH = (1980, 1, 1, 0, 0, 0)
-CLASSES: dict[str, type[Any]] = {c.__name__: c for c in (*OPS, *CONTRACTS, Datapath, IntFormat, FloatFormat)}
+STORED = (*OPS, *CONTRACTS, Datapath, Float32Sum, IntFormat, FloatFormat)
+CLASSES: dict[str, type[Any]] = {c.__name__: c for c in STORED}
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hwsim.formats import IntFormat
 from hwsim.graph import Graph, Node
 from hwsim.ops import Conv2d, MatMul
 from hwsim.ops.datapath import PLAIN, Datapath
@@ -45,27 +46,48 @@ def c_sums(v: CView, product: Interval, count: int, *others: Interval) -> None:
     if clips:
         cut = path.cut_ends(product).union(Interval(0, 0))
         sums = Interval(limits.lo + tree * cut.lo, limits.hi + tree * cut.hi)
-    acc, ends = wide_type(sums, product, *others), f"{literal(limits.lo)}, {literal(limits.hi)}"
+    acc = wide_type(sums, product, *others)
 
     def term(text: str) -> str:
-        return f"({acc})hw_shift_{path.rounding}({text}, {path.drop})" if path.drop else text
+        return c_cut(path, text, acc)
 
     def limit(text: str) -> str:
-        return f"({acc})hw_saturate({text}, {ends})"
+        return c_limit(path, op.acc, text, acc)
 
-    last = f"hw_wrap(sum, {literal(limits.lo)}, {op.acc.bits})" if wraps else "sum"
+    last = c_wrap(path, op.acc, "sum") if wraps else "sum"
     v.fields["acc"] = acc
     v.fields["add"] = {"term": term, "limit": limit if clips else None, "last": last, "tree": tree}
     v.fields["add"] |= {"steps": stepped, "end_of_tree": tree - 1, "end": count - 1}
 
 
+def c_cut(path: Datapath, text: str, kind: str) -> str:
+    """A product without its low bits."""
+    return f"({kind})hw_shift_{path.rounding}({text}, {path.drop})" if path.drop else text
+
+
+def c_limit(path: Datapath, acc: IntFormat, text: str, kind: str) -> str:
+    """A sum saturated."""
+    limits = path.limits(acc)
+    return f"({kind})hw_saturate({text}, {literal(limits.lo)}, {literal(limits.hi)})"
+
+
+def c_wrap(path: Datapath, acc: IntFormat, text: str) -> str:
+    """A sum wrapped."""
+    return f"hw_wrap({text}, {literal(path.limits(acc).lo)}, {acc.bits})"
+
+
 def onnx_sums(v: OnnxView) -> bool:
-    """Field ``wrap``: the numbers that wrap a sum, or None. Whether a plain sum will do; else see `onnx_steps`."""
+    """Field ``wrap``. Whether a plain sum will do; else see `onnx_steps`."""
     op = v.node.op
     assert isinstance(op, MatMul | Conv2d)
     path, _, stepped, wraps = _needed(v.graph, v.node)
-    v.fields["wrap"] = {"lo": path.limits(op.acc).lo, "size": 1 << op.acc.bits} if wraps else None
+    v.fields["wrap"] = onnx_wrap(path, op.acc) if wraps else None
     return not stepped
+
+
+def onnx_wrap(path: Datapath, acc: IntFormat) -> dict[str, int]:
+    """The numbers that wrap a sum."""
+    return {"lo": path.limits(acc).lo, "size": 1 << acc.bits}
 
 
 def onnx_steps(v: OnnxView, k: int, n: int, ranks: tuple[int, int]) -> None:

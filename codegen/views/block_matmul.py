@@ -1,7 +1,8 @@
 """block_matmul: C block by block from packed codes; ONNX one plain product where b is constant and exact, else blocks.
 
 Why two ONNX forms: weights whose scales shift nothing out are integers, so runtimes see one MatMul; otherwise every
-block's product is kept, (blocks, rows, columns), and rounded on its own.
+block's product is kept, (blocks, rows, columns), and rounded on its own. Cut products of elements are a Scan over the
+blocks, (rows, block, columns) at a time; so is an accumulator that saturates, and a sum in float32.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from hwsim.blockformats import BIAS, spread
 from hwsim.formats import E8M0
 from hwsim.ops import BlockMatMul
 from hwsim.ops.block_matmul import Bound
-from hwsim.ranges import Operand
+from hwsim.ops.float_sum import FURTHEST, SMALLEST, Float32Sum
+from hwsim.ranges import Interval, operands
 
-from .c_view import CView, index, wide_type
-from .onnx_types import DOUBLE, EXACT, INT64, exact_kind
+from .accumulator import c_cut, c_limit, c_wrap, onnx_wrap
+from .c_view import CView, index, literal, wide_type
+from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, exact_kind
 from .onnx_view import OnnxView
 
 
@@ -25,13 +28,21 @@ def proof(v: CView | OnnxView) -> tuple[BlockMatMul, Bound]:
     """The op and its bounds."""
     op, g = v.node.op, v.graph
     assert isinstance(op, BlockMatMul)
-    return op, op.bound(*(Operand(x.type, g.reach[x.name], g.constants.get(x.name)) for x in v.node.ins))
+    return op, op.bound(*operands(g, v.node))
+
+
+def limited(op: BlockMatMul, bound: Bound) -> str:
+    """What exact sums would need: ``saturate``, ``wrap``, or nothing."""
+    return "" if bound.total.inside(op.path.limits(op.acc)) else op.path.overflow
 
 
 def onnx(v: OnnxView) -> None:
     """One product with the scales multiplied in, or blocks."""
     op, bound = proof(v)
-    if not _flat(v, op):
+    how = limited(op, bound)
+    v.fields |= {"wrap": onnx_wrap(op.path, op.acc) if how == "wrap" else None, "cut": None, "steps": None}
+    v.fields["floats"] = None
+    if isinstance(op.datapath, Float32Sum) or op.path.drop or how == "saturate" or not _flat(v, op):
         _blocks(v, op, bound)
 
 
@@ -60,21 +71,47 @@ def _blocks(v: OnnxView, op: BlockMatMul, bound: Bound) -> None:
     k, n = (int(d) for d in v.type(1).shape)
     groups = op.blocks(k)
     rank, pad = len(v.type(0).shape), -k % op.block
-    kind = exact_kind(op.block * bound.product.magnitude)
+    path = op.path
+    kind = INT64 if path.drop else exact_kind(op.block * bound.product.magnitude)
+    if path.drop:
+        v.fields["cut"] = {"unit": 1 << path.drop, "half": 1 << path.drop >> 1, "rounding": path.rounding}
+        v.fields["cut"] |= {"block": op.block, "ones": [1] * op.block}
+    if limited(op, bound) == "saturate":
+        none = Interval(-EXACT[INT64], EXACT[INT64] - 1)
+        ends = [path.limits(op.acc) if op.steps(g, groups) else none for g in range(groups)]
+        v.fields["steps"] = {side: v.table([getattr(e, side) for e in ends], INT64) for side in ("lo", "hi")}
     v.fields |= {"form": "blocks", "a": v.operand(0, kind), "b": v.operand(1, kind), "zeros": None}
-    v.fields |= {"a_shape": [-1, groups, op.block], "b_shape": [groups, op.block, n], "scales_shape": [-1, groups]}
-    v.fields |= {"a_pads": [0] * (2 * rank - 1) + [pad], "b_pads": [0, 0, pad, 0]}
+    vectors = {"a_shape": [-1, groups, op.block], "b_shape": [groups, op.block, n], "scales_shape": [-1, groups]}
+    vectors |= {"a_pads": [0] * (2 * rank - 1) + [pad], "b_pads": [0, 0, pad, 0], "first": [0], "second": [1]}
+    vectors |= {"third": [2], "shape": [-1] * v.type(0).batched + list(v.node.outs[0].type.sample_shape)}
+    v.fields["vectors"] = vectors
     if op.at_zeros:
         v.fields |= {"zeros": v.operand(op.at_zeros, kind), "repeat": v.table(np.arange(k) // op.block, INT64)}
     v.fields["sides"] = [_side(v, i) for i in (2, 3)[: 1 + op.left]]
     v.fields |= {"rounding": op.rounding, "halves": bound.total.magnitude >= EXACT[DOUBLE]}
-    v.fields["shape"] = [-1] * v.type(0).batched + list(v.node.outs[0].type.sample_shape)
     at = _exponents(v, op)
+    v.fields |= {"at": at, "max_exp": op.max_exp}
+    if isinstance(op.datapath, Float32Sum):
+        _onnx_floats(v, op)
+        return
     shifts = range(op.lsb_exp - op.max_exp, 63) if at else [op.lsb_exp]
     sizes = [1 << max(s, 0) for s in shifts]
-    v.fields |= {"at": at, "max_exp": op.max_exp, "last": len(shifts) - 1}
+    v.fields["last"] = len(shifts) - 1
     v.fields["gains"] = v.table([1 << max(-s, 0) for s in shifts], INT64)
     v.fields |= {"divisors": v.table(sizes, INT64), "half_sizes": v.table([max(d >> 1, 1) for d in sizes], INT64)}
+
+
+def _onnx_floats(v: OnnxView, op: BlockMatMul) -> None:
+    """Powers of two by how far an exponent lies below the largest, and what makes codes of the sum."""
+    grid = op.grid(tuple(x.type for x in v.node.ins))
+    top, at = op.max_exp + grid, v.fields["at"]
+    powers = np.arange(top, FURTHEST - 1, -1) if at else np.array([grid])
+    first = np.maximum(powers, SMALLEST)
+    v.fields["floats"] = {"powers": v.table(np.ldexp(1.0, first), FLOAT), "rest": None}
+    if powers[-1] < SMALLEST:
+        v.fields["floats"]["rest"] = v.table(np.ldexp(1.0, np.maximum(powers - first, SMALLEST)), FLOAT)
+    v.fields["floats"] |= {"unit": v.table(np.ldexp(1.0, -op.lsb_exp - grid), DOUBLE), "limits": op.path.limits(op.acc)}
+    v.fields["last"] = len(powers) - 1
 
 
 def _side(v: OnnxView, i: int) -> dict[str, Any]:
@@ -95,10 +132,12 @@ def c(v: CView) -> None:
     outer = [("i", rows)] if rows > 1 else []
     names = [name for name, _ in outer]
     dot = wide_type(bound.dot, bound.product)
-    v.fields |= {"outer": outer, "n": n, "groups": groups, "dot": dot, "acc": wide_type(bound.total)}
+    v.fields |= {"outer": outer, "n": n, "groups": groups, "dot": dot}
+    _c_sums(v, op, bound, groups)
     v.fields |= {"first": index(["g"], [op.block]), "end": _end(k, op.block)}
-    v.fields["a"] = v.load(0).centred(index([*names, "k"], [*(k for _ in names), 1]), dot)
-    v.fields["b"] = _column(v, 1, k, "k", dot)
+    a = v.load(0).centred(index([*names, "k"], [*(k for _ in names), 1]), dot)
+    b = _column(v, 1, k, "k", dot)
+    v.fields["product"] = c_cut(op.path, f"{a} * {f'({b} - zero)' if op.zeros else b}", dot)
     v.fields["y"] = index([*names, "j"], [*(n for _ in names), 1])
     v.fields["zero"] = _column(v, op.at_zeros, groups, "g", dot) if op.at_zeros else None
     at = _exponents(v, op)
@@ -108,8 +147,36 @@ def c(v: CView) -> None:
         scales[3] = v.load(3).at(index([*names, "g"], [*(groups for _ in names), 1]), kinds[3])
     v.fields["factors"] = [text for i, text in scales.items() if i not in at]
     v.fields["exponents"] = [scales[i] for i in at]
+    v.fields["floats"] = None
+    if isinstance(op.datapath, Float32Sum):
+        _c_floats(v, op, at)
+        return
     v.fields |= {"constant": op.lsb_exp + BIAS * len(at), "least": op.lsb_exp - op.max_exp if at else op.lsb_exp}
     v.fields |= {"most": 62 if at else op.lsb_exp, "rounding": op.rounding, "shifts": bool(at) or op.lsb_exp != 0}
+
+
+def _c_sums(v: CView, op: BlockMatMul, bound: Bound, groups: int) -> None:
+    """Type of the sum, what limits it after which blocks, and what is stored of it."""
+    how, path, limits = limited(op, bound), op.path, op.path.limits(op.acc)
+    tree, sums = min(path.tree, groups), bound.total
+    if how == "saturate":
+        sums = Interval(limits.lo + tree * bound.term.lo, limits.hi + tree * bound.term.hi)
+    acc, last = wide_type(sums), "code" if isinstance(op.datapath, Float32Sum) else "sum"
+    v.fields |= {"acc": acc, "last": c_wrap(path, op.acc, last) if how == "wrap" else last}
+    v.fields["limit"] = c_limit(path, op.acc, "sum", acc) if how == "saturate" else None
+    v.fields["when"] = f"(g + 1) % {tree} == 0 || g + 1 == {groups}" if 1 < tree < groups else f"g + 1 == {groups}"
+    v.fields["when"] = v.fields["when"] if tree > 1 else None
+
+
+def _c_floats(v: CView, op: BlockMatMul, at: list[int]) -> None:
+    """The power of a contribution, a second one where it may be subnormal, and what makes codes of the sum."""
+    grid, limits = op.grid(tuple(x.type for x in v.node.ins)), op.path.limits(op.acc)
+    reach = [v.graph.reach[v.node.ins[i].name].lo - BIAS for i in at]
+    least = max(min(sum(reach), op.max_exp) + grid, FURTHEST)
+    v.fields |= {"constant": grid - BIAS * len(at), "least": least, "most": op.max_exp + grid, "shifts": False}
+    v.fields["floats"] = {"small": least < SMALLEST, "smallest": SMALLEST, "plain": f"{np.ldexp(1.0, grid).hex()}f"}
+    v.fields["floats"]["unit"] = f"{np.ldexp(1.0, -op.lsb_exp - grid).hex()}f"
+    v.fields["floats"]["limits"] = f"{literal(limits.lo)}, {literal(limits.hi)}"
 
 
 def _end(k: int, block: int) -> str:

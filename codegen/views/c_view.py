@@ -17,7 +17,7 @@ from hwsim.graph import Graph, Node
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, zero_points
 
-from ..pack import pack, width
+from ..pack import pack, share, width
 
 INT32 = Interval(-(1 << 31), (1 << 31) - 1)
 
@@ -132,7 +132,8 @@ class CView:
             return Load(f"x{i}", t, grid)
         codes = self.graph.constants[v.name].codes if codes is None else codes
         if bits := width(t.fmt):
-            note = f"{t.fmt.name} constant {t.shape}, {8 // bits} codes a byte"
+            count, size = share(bits)
+            note = f"{t.fmt.name} constant {t.shape}, {count} codes {'a byte' if size == 1 else f'in {size} bytes'}"
             return Load(self.table(pack(codes, bits), note, "uint8_t"), t, grid, bits)
         return Load(self.table(codes, f"{t.fmt.name} constant {t.shape}", ctype(t.fmt)), t, grid)
 

@@ -9,6 +9,7 @@ from .concat import Concat
 from .conv2d import Conv2d
 from .datapath import Datapath
 from .expand import Expand
+from .float_sum import Float32Sum
 from .gather import Gather
 from .lut import Lut
 from .matmul import MatMul
@@ -57,6 +58,7 @@ __all__ = [
     "Conv2d",
     "Datapath",
     "Expand",
+    "Float32Sum",
     "Gather",
     "Lut",
     "MatMul",

@@ -12,6 +12,7 @@ magnitude (toward zero).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -51,9 +52,9 @@ class Datapath:
         for field, known in (("overflow", get_args(Overflow)), ("signs", get_args(Signs))):
             if getattr(self, field) not in known:
                 raise ValueError(f"datapath: {field} {getattr(self, field)!r} is unknown: use {', '.join(known)}")
-        if not 0 <= self.drop <= MAX_DROP:
+        if type(self.drop) is not int or not 0 <= self.drop <= MAX_DROP:
             raise ValueError(f"datapath: drop {self.drop!r} must be 0..{MAX_DROP} bits")
-        if self.tree < 1 or self.tree & (self.tree - 1):
+        if type(self.tree) is not int or self.tree < 1 or self.tree & (self.tree - 1):
             raise ValueError(f"datapath: tree {self.tree!r} must be a power of two, 1 or more products")
         if self.overflow == "wrap" and self.signs == "magnitude":
             raise ValueError("datapath: wrap is not defined for sign-magnitude; use saturate or two's complement")
@@ -140,6 +141,13 @@ class Datapath:
 
 
 PLAIN = Datapath()
+
+
+def accumulator_named(name: str) -> IntFormat:
+    """The signed integer of any width called ``int<bits>``, such as ``int12``; ValueError for other names."""
+    if not (m := re.fullmatch(r"int([1-9]\d?)", name)) or not 2 <= int(m[1]) <= 64:
+        raise ValueError(f"accumulator {name!r} must be int2 to int64, such as int16")
+    return IntFormat(name, int(m[1]))
 
 
 @jit

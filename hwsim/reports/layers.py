@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 
 from ..formats import Format, IntFormat
 from ..graph import Graph, Node, Value
 from ..ops import BlockMatMul, Conv2d, Lut, MatMul
+from ..ops.datapath import PLAIN
 from ..qtensor import Shape
 from ..ranges import Interval
 from .fidelity import Fidelity
@@ -25,6 +26,7 @@ class Layer:
         format: name of the number format.
         scale, zero_point: as in the type; tuples are per channel.
         contract, rounding: of a requantization or shift, else empty.
+        datapath: how its accumulator differs from one that cannot overflow, such as ``saturate, drop 2``.
         macs: multiply-accumulates a sample.
         constant_bytes: weights, biases and tables that this node is the first to read.
         result_bytes: the value itself, one sample, one container a code.
@@ -41,6 +43,7 @@ class Layer:
     zero_point: int | tuple[int, ...]
     contract: str = ""
     rounding: str = ""
+    datapath: str = ""
     macs: int = 0
     constant_bytes: int = 0
     result_bytes: int
@@ -74,6 +77,7 @@ def _row(graph: Graph, v: Value, node: Node | None, constants: int, known: Mappi
         zero_point=t.zero_point,
         contract=contract.name if contract else "",
         rounding=getattr(contract or (node.op if node else None), "rounding", ""),
+        datapath=_datapath(node),
         macs=macs(node) if node else 0,
         constant_bytes=constants,
         result_bytes=t.elements * t.fmt.dtype.itemsize,
@@ -82,6 +86,12 @@ def _row(graph: Graph, v: Value, node: Node | None, constants: int, known: Mappi
         bits_declared=t.fmt.bits,
         fidelity=known.get(v.name),
     )
+
+
+def _datapath(node: Node | None) -> str:
+    path = getattr(node.op, "datapath", PLAIN) if node else PLAIN
+    chosen = ((f.name, getattr(path, f.name)) for f in fields(path) if getattr(path, f.name) != f.default)
+    return ", ".join(f"{name} {value}".removeprefix("overflow ") for name, value in chosen)
 
 
 def macs(node: Node) -> int:
@@ -107,8 +117,8 @@ def total_parameters(graph: Graph) -> int:
 
 
 def stored_bytes(fmt: Format, elements: int) -> int:
-    """Bytes of a constant in generated C: 1, 2 or 4 bits a code up to 4 bits, else one container a code."""
-    packed = next((bits for bits in (1, 2, 4) if fmt.bits <= bits), None)
+    """Bytes of a constant in generated C: 1, 2, 4 or 6 bits a code up to 6 bits, else one container a code."""
+    packed = next((bits for bits in (1, 2, 4, 6) if fmt.bits <= bits), None)
     return -(-elements * packed // 8) if packed else elements * fmt.dtype.itemsize
 
 

@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch", reason="left out: the torch engine (pip ins
 from algos import torch_engine  # noqa: E402
 from hwsim.blocks import Attention, LayerNorm, RMSNorm  # noqa: E402
 from hwsim.contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle  # noqa: E402
-from hwsim.formats import E8M0, FP4_E2M1, FP6_E2M3, FP8_E4M3, INT8, INT16, INT64, UINT1, UINT8  # noqa: E402
+from hwsim.formats import E8M0, FP4_E2M1, FP6_E2M3, FP8_E4M3, INT8, INT16, INT48, INT64, UINT1, UINT8, IntFormat  # noqa: E402
 from hwsim.graph import Graph  # noqa: E402
-from hwsim.ops import OPS  # noqa: E402
+from hwsim.ops import OPS, Datapath, Float32Sum  # noqa: E402
 from hwsim.qtensor import QTensor, QType  # noqa: E402
 from hwsim.qtensor import encode as encode_reference  # noqa: E402
 from hwsim.rounding import ROUNDINGS, shift_right  # noqa: E402
@@ -19,6 +19,12 @@ from tests.oracles.block_products import case  # noqa: E402
 from tests.random_graphs import random_graph  # noqa: E402
 
 SEEDS = range(120)
+PATHS = (
+    Datapath(overflow="saturate", drop=1, tree=2, signs="magnitude"),
+    Datapath(overflow="wrap", drop=2),
+    Datapath(drop=3),
+    Float32Sum(),
+)
 
 
 def check_codes(graph, inputs):
@@ -53,6 +59,22 @@ def test_blocks(contract):
     b = RMSNorm(width=12)(g, v, out, weight=weight, contract=contract)
     g.output(y, a, b)
     check_codes(g, {x.name: rng.integers(x.type.fmt.min_int, x.type.fmt.max_int, (5, 2, 6, 8)) for x in g.inputs})
+
+
+@pytest.mark.parametrize("path", PATHS, ids=str)
+@pytest.mark.parametrize("scale", [E8M0, FP8_E4M3], ids=lambda f: f.name)
+def test_accumulators_of_blocks(path, scale):
+    """Narrow sums of 12 bits, and float32 with subnormal contributions and integers of more than 24 bits."""
+    floats = path == Float32Sum()
+    more = {"spread": 80, "max_exp": 40} if floats and scale == E8M0 else {"max_exp": 8 * (scale == E8M0)}
+    more["lsb_exp"] = (6 if scale == FP8_E4M3 else -2) if floats else 22 if scale == FP8_E4M3 else 2
+    acc = INT48 if floats else IntFormat("int12", 12) if path.overflow != "refuse" else INT64
+    elements = (INT8, INT8) if floats else (FP6_E2M3, FP4_E2M1)
+    p = case(1, *elements, scale, scale, acc=acc, datapath=path, inputs=(0, 3), shape=(4, 70, 4), **more)
+    graph, given = p.build()
+    check_codes(graph, given)
+    want = simulate(graph, given, engine="numpy")["y"]
+    assert len(np.unique(want)) > 3
 
 
 @pytest.mark.parametrize("right", [E8M0, FP8_E4M3], ids=lambda f: f.name)

@@ -11,9 +11,22 @@ import pytest
 
 from codegen import emit_c, footprint
 from codegen.runners.c import SANITIZERS, STRICT, build, compile_and_run, compilers
-from hwsim.formats import BINARY, FP4_E2M1, FP8_E4M3, INT4, INT8, INT16, INT32, TERNARY, UINT8
+from hwsim.formats import (
+    BINARY,
+    FORMATS,
+    FP4_E2M1,
+    FP6_E2M3,
+    FP8_E4M3,
+    INT4,
+    INT8,
+    INT16,
+    INT32,
+    TERNARY,
+    UINT8,
+    IntFormat,
+)
 from hwsim.graph import Graph
-from hwsim.ops import Add, MatMul
+from hwsim.ops import Add, Float32Sum, MatMul
 from hwsim.qtensor import BATCH, QTensor, QType, quantize
 from hwsim.simulation import simulate
 from tests.compare import assert_same
@@ -107,13 +120,14 @@ def test_the_header_serves_cpp(tmp_path: Path) -> None:
 
 
 def test_plain_c99_and_nothing_else() -> None:
-    """No malloc, no libm, no float outside the onnx_float contract and the header's helpers."""
+    """No malloc, no libm, no float outside the onnx_float contract, float32 sums and the header's helpers."""
     for seed in range(30):
         graph, _ = random_graph(seed)
         sources = {k: v for k, v in emit_c(graph).items() if not k.endswith(".h")}
         text = "\n".join(sources.values())
         assert not re.search(r"malloc|<math\.h>|<stdlib\.h>|printf", text)
         floats = any(getattr(n.op, "contract", None) and n.op.contract.name == "onnx_float" for n in graph.nodes)
+        floats |= any(getattr(n.op, "datapath", None) == Float32Sum() for n in graph.nodes)
         assert floats or not re.search(r"\b(float|double)\b", text)
 
 
@@ -121,17 +135,32 @@ def test_same_graph_same_text() -> None:
     assert emit_c(random_graph(11)[0]) == emit_c(random_graph(11)[0])
 
 
-def test_weights_of_up_to_four_bits_are_packed() -> None:
+def test_weights_of_up_to_six_bits_are_packed() -> None:
     rng = np.random.default_rng(0)
     sizes = {}
-    for fmt in (INT8, INT4, FP4_E2M1, TERNARY, BINARY):
+    for fmt in (INT8, FP6_E2M3, INT4, FP4_E2M1, TERNARY, BINARY):
         g = Graph("m")
         x = g.input("x", QType((BATCH, 33), INT8))
         g.output(g.add(MatMul(), x, g.constant("w", quantize(rng.normal(size=(33, 7)), fmt))))
         sizes[fmt] = footprint(g).flash
-    grids = {FP4_E2M1: 16, BINARY: 2}  # small integers, one a code
-    packed = {INT8: 231, INT4: 116, FP4_E2M1: 116, TERNARY: 58, BINARY: 29}
+    grids = {FP6_E2M3: 64, FP4_E2M1: 16, BINARY: 2}  # small integers, one a code
+    packed = {INT8: 231, FP6_E2M3: 174, INT4: 116, FP4_E2M1: 116, TERNARY: 58, BINARY: 29}
     assert sizes == {f: n + grids.get(f, 0) for f, n in packed.items()}
+
+
+@pytest.mark.parametrize("name", ["fp6_e2m3", "fp6_e3m2", "int6", "uint5"])
+def test_six_bits_by_both_compilers_and_under_sanitizers(name: str) -> None:
+    """Every code, and arrays that end on each byte of three; what is read past an end is a report."""
+    fmt = FORMATS.get(name) or IntFormat(name, int(name[-1]), signed=name[0] == "i")
+    for k, n in ((64, 1), (7, 3), (1, 1), (5, 2), (3, 1)):
+        g, rng = Graph("six"), np.random.default_rng(k)
+        codes = rng.permutation(np.arange(fmt.min_code, fmt.max_code + 1).repeat(3))[: k * n].reshape(k, n)
+        x = g.input("x", QType((BATCH, k), INT8))
+        g.output(g.add(MatMul(), x, g.constant("w", QTensor(QType((k, n), fmt), codes.astype(fmt.dtype)))))
+        inputs = {"x": rng.integers(-128, 128, (4, k)).astype(np.int8)}
+        for compiler, flags in (("gcc", ("-O1", *STRICT, *SANITIZERS)), ("gcc", ("-O3", *STRICT)), ("clang", STRICT)):
+            got = compile_and_run(g, inputs, compilers()[compiler], flags, trace=False)
+            assert_as_defined(g, inputs, got, trace=False)
 
 
 def test_outputs_that_are_inputs_constants_or_listed_twice() -> None:

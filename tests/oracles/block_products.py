@@ -10,8 +10,9 @@ import numpy as np
 
 from hwsim import Graph, QTensor, QType
 from hwsim.formats import E8M0, INT8, FloatFormat, Format
-from hwsim.ops import BlockMatMul
-from tests.oracles.exact import rounded
+from hwsim.ops import BlockMatMul, Float32Sum
+from tests.oracles.accumulators import accumulate, cut
+from tests.oracles.exact import nearest_float32, rounded, saturated
 from tests.oracles.floats import gfloat_values
 
 
@@ -66,17 +67,34 @@ class Product:
         ]
 
     def element(self, row: Any, left: Any, column: Any, right: Any, zeros: Any, kinds: tuple[bool, bool]) -> int:
-        """One sum over blocks."""
-        total = 0
+        """One accumulator, block by block."""
+        path, terms = self.op.path, []
+        if isinstance(self.op.datapath, Float32Sum):
+            return self.in_floats(row, left, column, right, zeros, kinds)
+        for g, start in enumerate(range(0, len(row), self.op.block)):
+            ends, exponent = slice(start, start + self.op.block), 0
+            zero = zeros[g] if zeros else 0
+            x = sum(cut(p * (q - zero), path.drop, path.signs) for p, q in zip(row[ends], column[ends], strict=True))
+            for scale, is_exponent in ((right[g], kinds[0]), (left[g] if left else 1, kinds[1])):
+                x, exponent = (x, exponent + scale - 127) if is_exponent else (x * scale, exponent)
+            shift = min(exponent, self.op.max_exp) - self.op.lsb_exp
+            terms.append(rounded([Fraction(x) * Fraction(2) ** shift], self.op.rounding)[0])
+        choices = {"overflow": path.overflow, "drop": 0, "tree": path.tree, "signs": path.signs}
+        return accumulate(terms, 0, self.op.acc.bits, signed=self.op.acc.signed, **choices)[-1]
+
+    def in_floats(self, row: Any, left: Any, column: Any, right: Any, zeros: Any, kinds: tuple[bool, bool]) -> int:
+        """One float32 register, block by block, as fractions."""
+        grid = sum(t.type.fmt.lsb_exp for t in self.ins[: 3 + self.op.left])
+        total, acc = Fraction(0), self.op.acc
         for g, start in enumerate(range(0, len(row), self.op.block)):
             ends, exponent = slice(start, start + self.op.block), 0
             zero = zeros[g] if zeros else 0
             x = sum(p * (q - zero) for p, q in zip(row[ends], column[ends], strict=True))
             for scale, is_exponent in ((right[g], kinds[0]), (left[g] if left else 1, kinds[1])):
                 x, exponent = (x, exponent + scale - 127) if is_exponent else (x * scale, exponent)
-            shift = min(exponent, self.op.max_exp) - self.op.lsb_exp
-            total += rounded([Fraction(x) * Fraction(2) ** shift], self.op.rounding)[0]
-        return total
+            power = Fraction(2) ** (min(exponent, self.op.max_exp) + grid)
+            total = nearest_float32(total + nearest_float32(nearest_float32(Fraction(x)) * power))
+        return saturated([round(total / Fraction(2) ** (self.op.lsb_exp + grid))], acc.min_int, acc.max_int)[0]
 
 
 def scales(rng: np.random.Generator, fmt: Format, shape: tuple[int, int], low: int, high: int) -> QTensor:

@@ -53,6 +53,18 @@ def tflm_multiply(x: int, multiplier: int, shift: int) -> int:
     return (high >> right) + (1 if (high & mask) > threshold else 0)
 
 
+def nearest_float32(x: Fraction) -> Fraction:
+    """The nearest number of 24 bits, ties to even, no finer than 2**-149; finite ones only."""
+    magnitude = abs(x)
+    exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length() - 25
+    while magnitude >= Fraction(2) ** (exponent + 24):
+        exponent += 1
+    unit = Fraction(2) ** max(exponent, -149)
+    y = round(x / unit) * unit
+    assert abs(y) < 2**128, "infinite in float32"
+    return y
+
+
 def float32(x: float) -> float:
     """The nearest float32, by the C compiler's cast."""
     return struct.unpack("f", struct.pack("f", x))[0]

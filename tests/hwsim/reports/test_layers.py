@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from hwsim import BATCH, BINARY, INT4, INT8, INT16, INT32, TERNARY, UINT8, Graph, QType, Recipe, quantize
+from hwsim import BATCH, BINARY, FP6_E2M3, INT4, INT8, INT16, INT32, TERNARY, UINT8, Graph, QType, Recipe, quantize
 from hwsim.ops import Add, Lut, MatMul, Shift
+from hwsim.ops.datapath import Datapath
 from hwsim.ranges import Interval
 from hwsim.reports import layer_rows, layer_table, total_macs, total_parameters
 from hwsim.reports.layers import bits_needed, stored_bytes
@@ -21,6 +22,15 @@ def test_rows_follow_the_graph_and_count_work_and_bytes():
     assert rows["relu1.acc"].bits_declared == 32
     assert rows["x"].shape == (BATCH, 2, 3)
     assert rows["x"].result_bytes == 6
+
+
+def test_what_an_accumulator_does():
+    path = Datapath(overflow="saturate", drop=2, signs="magnitude")
+    g = lowered(small_front(), Recipe(accumulator="int20", datapath=path))
+    rows = {r.value: r for r in layer_rows(g)}
+    assert (rows["relu1.acc"].format, rows["relu1.acc"].datapath) == ("int20", "saturate, drop 2, signs magnitude")
+    assert (rows["relu1"].datapath, rows["x"].datapath) == ("", "")
+    assert "saturate, drop 2, signs magnitude" in layer_table([layer_entry(r) for r in rows.values()])
 
 
 def test_totals():
@@ -76,6 +86,7 @@ def test_bits_needed(lo, hi, fmt, bits):
 def test_stored_bytes():
     assert [stored_bytes(f, 5) for f in (INT4, INT8, INT16, INT32)] == [3, 5, 10, 20]
     assert [stored_bytes(f, n) for f, n in ((TERNARY, 4), (TERNARY, 5), (BINARY, 8), (BINARY, 9))] == [1, 2, 1, 2]
+    assert [stored_bytes(FP6_E2M3, n) for n in (1, 2, 3, 4, 5)] == [1, 2, 3, 3, 4]
 
 
 def test_table_has_a_line_a_value_and_no_sqnr_without_float():
