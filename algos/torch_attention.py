@@ -26,6 +26,7 @@ from .torch_calls import (
 )
 from .torch_constants import per_sample
 from .torch_masks import LEAST, keep_of
+from .torch_movement import repeated
 from .torch_multihead import LENGTHS
 
 if TYPE_CHECKING:
@@ -255,9 +256,13 @@ def attention(e: Export, node: Call) -> None:
     """``softmax(scale * q @ k.T + mask) @ v``."""
     s = settings(node)
     q, k, v = s["query"], s["key"], s["value"]
-    names = e.value(q), e.value(k), e.value(v)
+    names = [e.value(q), e.value(k), e.value(v)]
     e.sample_shape(node)
     check_attention(s)
+    if (groups := int(shape_of(q)[-3]) // int(shape_of(k)[-3]) if s["enable_gqa"] else 1) > 1:
+        names[1:] = [
+            repeated(e, node, y, shape_of(x), rank_of(x) - 3, groups) for x, y in ((k, names[1]), (v, names[2]))
+        ]
     rank, mask = rank_of(q), s["attn_mask"]
     shape = (*map(int, shape_of(q)[1:-1]), int(shape_of(k)[-2]))
     keep, rest = Keep(causal(*shape[-2:])) if s["is_causal"] else EVERYTHING, None
@@ -283,14 +288,19 @@ def causal(queries: int, keys: int) -> Tensor:
 
 
 def check_attention(s: dict[str, Any]) -> None:
-    """Refused for shapes that broadcast, dropout, and fewer heads of key than of query."""
+    """Refused for shapes that broadcast, but for fewer heads of key and value where torch shares them, and dropout."""
     shapes = [shape_of(s[name]) for name in ("query", "key", "value")]
-    if len({shape[:-2] for shape in shapes}) > 1:
-        told = ", ".join(f"({', '.join(shape)})" for shape in shapes)
-        hint = "enable_gqa with fewer heads of key and value; repeat those" if s["enable_gqa"] else "use expand"
-        raise Refused(f"query, key, value of shapes {told} must have equal batch and heads: {hint}")
+    query, key, value = (shape[:-2] for shape in shapes)
+    told = ", ".join(f"({', '.join(shape)})" for shape in shapes)
     if len(shapes[0]) < 3:
         raise Refused("query has no batch; give shape (batch, heads, sequence, features)")
+    if s["enable_gqa"]:
+        if len(query) < 2:
+            raise Refused(f"enable_gqa with query of shape ({', '.join(shapes[0])}), which has no heads; leave it out")
+        if (*query[:-1], key[-1]) != key or key != value:
+            raise Refused(f"query, key, value of shapes {told}: only heads of query may be more, key and value alike")
+    elif not query == key == value:
+        raise Refused(f"query, key, value of shapes {told} must have equal batch and heads: use expand, or enable_gqa")
     if s["dropout_p"]:
         raise Refused(f"dropout_p = {s['dropout_p']} stays on in eval mode; give 0.0 unless self.training")
 

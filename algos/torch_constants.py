@@ -20,6 +20,7 @@ EVERY_SAMPLE = {
     *("expand", "repeat", "zeros", "ones", "full", "empty", "fill", "zero", "embedding", "cat", "stack"),
     *("add", "sub", "rsub", "mul", "neg", "eq", "ne", "logical_not", "bitwise_not", "masked_fill", "where"),
     *("view", "_unsafe_view", "unsqueeze", "squeeze", "slice", "select", "transpose", "permute", "tril", "triu"),
+    *("matmul", "cos", "sin"),
     *(*LIKE, *RENAMED),
 }
 """Operations that do the same to one sample as to each of many, where the batch is axis 0 of the result."""

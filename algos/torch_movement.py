@@ -133,6 +133,29 @@ def expand(e: Export, node: Call) -> None:
     e.emit(node, "expand", y, shape=shape)
 
 
+def repeat(e: Export, node: Call) -> None:
+    """``repeat_interleave``: every entry of an axis `repeats` times, one after the other."""
+    s = settings(node)
+    x = s["self"]
+    if s["dim"] is None:
+        raise Refused("without an axis it flattens the batch; give dim")
+    axis = axis_of(x, s["dim"])
+    inner_size(x, axis)
+    if shape_of(x) == shape_of(node):
+        same(e, node)
+    else:
+        e.sample_shape(node)
+        repeated(e, node, e.value(x), shape_of(x), axis, int(s["repeats"]))
+
+
+def repeated(e: Export, node: Call, value: str, shape: tuple[str, ...], axis: int, times: int) -> str:
+    """Emit `value`, of `shape`, with every entry of an axis `times` times: an axis behind it is expanded, merged."""
+    before, size, after = list(map(int, shape[1:axis])), int(shape[axis]), list(map(int, shape[axis + 1 :]))
+    y = e.emit(node, "reshape", value, shape=[*before, size, 1, *after])
+    y = e.emit(node, "expand", y, shape=[*before, size, times, *after])
+    return e.emit(node, "reshape", y, shape=[*before, size * times, *after])
+
+
 def concat(e: Export, node: Call) -> None:
     """Values, and parameters for every sample, one after the other along an axis."""
     s = settings(node)

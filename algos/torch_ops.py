@@ -30,7 +30,7 @@ from .torch_attention import (
 from .torch_calls import Call, Refused, result_of, settings, shape_of
 from .torch_division import NORMS, div, floored, vector_norm
 from .torch_masks import summed, times
-from .torch_movement import cast, concat, cut, expand, item, reshape, same, select, several, stack, transpose
+from .torch_movement import cast, concat, cut, expand, item, repeat, reshape, same, select, several, stack, transpose
 from .torch_windows import adaptive_avg_pool, avg_pool, conv, max_pool, mean
 
 if TYPE_CHECKING:
@@ -228,6 +228,7 @@ OPS: dict[Any, Callable[[Export, Call], None]] = {
     aten.slice.Tensor: cut,
     aten.select.int: select,
     aten.expand.default: expand,
+    aten.repeat_interleave.self_int: repeat,
     **dict.fromkeys((aten.alias.default, aten.clone.default, aten.detach.default, aten.lift_fresh_copy.default), same),
     aten._to_copy.default: cast,
 }
@@ -240,7 +241,6 @@ HINTS = {
     "aten.pad.default": "not supported; give the convolution its padding (zeros)",
     "aten.native_dropout.default": "it stays on in eval mode; use nn.Dropout, or F.dropout with training=self.training",
     "aten.repeat.default": "not supported; use expand, or cat, on values",
-    "aten.repeat_interleave.self_int": "not supported; use unsqueeze, expand and flatten",
     "aten.einsum.default": "not supported; use @, transpose and *",
     "aten.baddbmm.default": "not supported; use @ and +",
     **dict.fromkeys((f"aten.{op}.input" for op in ("lstm", "gru", "rnn_tanh", "rnn_relu")), _RECURRENT),

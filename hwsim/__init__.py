@@ -48,6 +48,7 @@ from .formats import (
 )
 from .graph import Graph, Node, Value
 from .narrowest import Narrowest, narrowest_accumulator
+from .ops.datapath import Datapath
 from .qtensor import BATCH, QTensor, QType, quantize
 from .recipe import Recipe
 from .simulation import simulate
@@ -93,6 +94,7 @@ __all__ = [
     "UINT32",
     "BlockFormat",
     "BlockTensor",
+    "Datapath",
     "Dyadic16",
     "FloatFormat",
     "FormatError",

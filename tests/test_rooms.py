@@ -24,7 +24,7 @@ LAZY = {
     "hwsim/app": {"codegen", "algos", "tqdm", "onnx", "onnxruntime", "torch", "numba", "jinja2"},
     "codegen": {"onnx"},
     "codegen/runners": {"onnx", "onnxruntime", "ziglang"},
-    "algos": {"torch", "tqdm", "tokenizers"},
+    "algos": {"torch", "tqdm", "tokenizers", "gguf"},
 }
 SOURCES = [p for room in ("hwsim", "codegen", "algos") for p in sorted((ROOT / room).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
@@ -90,7 +90,7 @@ def test_every_op_is_complete(op: type) -> None:
 
 def test_every_template_belongs_to_something() -> None:
     shared = {"macros", "model", "header", "data", "data_header", "driver", "map", "qmath", "quantize", "dequantize"}
-    shared |= {"steps", "result"}  # of the accumulators in matmul and conv2d
+    shared |= {"steps", "block_products", "block_steps", "block_floats", "result"}  # of accumulators
     assert {p.name.split(".")[0] for p in TEMPLATES} == {op.name for op in OPS} | shared
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..front import FrontNode
 from ..ops import Conv2d
 from .context import NHWC, Lowering
-from .weights import weighted
+from .weights import accumulated, weighted
 
 
 def lower_conv(ctx: Lowering, node: FrontNode) -> None:
@@ -26,7 +26,7 @@ def lower_conv(ctx: Lowering, node: FrontNode) -> None:
         padding=((padding[0][0], padding[0][1]), (padding[1][0], padding[1][1])),
         groups=a["groups"],
     )
-    acc = ctx.exact(op, x, w, start, name=f"{name}.acc")
+    acc = accumulated(ctx, node, op, x, w, start, name=f"{name}.acc")
     y = ctx.requantize(acc, name, out, clamp=clamp)
     ctx.define(node.out, y, NHWC)
     ctx.define(name, y, NHWC)

@@ -3,6 +3,7 @@
 add: both sides on one INT16 grid, exact sum, one rounding at the end. The grid is finer than the result's by as many
      guard bits as fit (a result of 16 bits leaves none, or one too few: its sides round too); INT32 for wider results.
 mul: exact INT32 product of the codes less their zero points, then requant; a parameter is INT16.
+     Products that a sum alone reads: `hwsim.lowering.rotation`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contracts import Pow2
-from ..formats import INT16, INT32, IntFormat
+from ..formats import INT16, INT32, IntFormat, Reals
 from ..front import FrontNode
 from ..graph import Value
 from ..observers import pow2_up
@@ -70,15 +71,26 @@ def parameter(
     ctx: Lowering, name: str, node: FrontNode, layout: str, scale: float | None = None, fmt: IntFormat = INT16
 ) -> Value:
     """A parameter as an integer constant in a layout, on a given grid or on its own."""
+    if scale is None and ctx.settings(node.out).powers_of_two:
+        scale = power_of_two_grid(np.abs(ctx.front.params[name]).max(initial=0.0))
+    p = laid_out(ctx, name, node, layout)
+    return ctx.graph.constant(f"{node.out}.{name}", quantize(p, fmt, scale=scale))
+
+
+def power_of_two_grid(largest: float) -> float:
+    """The finest power of two as a step of INT16 that holds `largest`."""
+    return pow2_up(float(largest) / INT16.max_int or 1.0)
+
+
+def laid_out(ctx: Lowering, name: str, node: FrontNode, layout: str) -> Reals:
+    """Numbers of a parameter of `node`, to broadcast against values in a layout."""
     p = ctx.front.params[name].astype(np.float64)
     if layout == NHWC and p.ndim:
         rank = len(ctx.shapes[node.out])
         p = np.broadcast_to(p, (*[1] * (rank + 1 - p.ndim), *p.shape)) if p.ndim <= rank else p
         p = np.moveaxis(p.reshape(p.shape[-rank:]), 0, -1)
         p = p[None] if rank == 2 else p  # one row
-    if scale is None and ctx.settings(node.out).powers_of_two:
-        scale = pow2_up(float(np.abs(p).max(initial=0.0)) / INT16.max_int or 1.0)
-    return ctx.graph.constant(f"{node.out}.{name}", quantize(p, fmt, scale=scale))
+    return p
 
 
 def largest_real(ctx: Lowering, name: str, node: FrontNode, layout: str) -> float:

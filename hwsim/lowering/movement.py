@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..formats import UINT1
-from ..front import FrontNode
+from ..front import FrontGraph, FrontNode
 from ..graph import Value
 from ..ops import Concat, Expand, Gather, Pad, Select, Slice, Transpose
 from ..qtensor import QTensor, QType, quantize
 from .context import FLAT, NHWC, Lowering
 from .layout import nhwc_axis, reshaped
+from .roles import Roles
+
+REGROUPS = ("reshape", "transpose", "slice", "expand")
 
 
 def lower_reshape(ctx: Lowering, node: FrontNode) -> None:
@@ -46,11 +49,28 @@ def lower_expand(ctx: Lowering, node: FrontNode) -> None:
     ctx.define(node.out, ctx.graph.add(Expand(shape=shape), x, name=node.out))
 
 
+def keeps_type(front: FrontGraph, roles: Roles, node: FrontNode) -> bool:
+    """Whether a concat only puts pieces of one value in another order: then the value's type stays.
+
+    But a residual stream stays wide only where the role of the result says so.
+    """
+    makers = {n.out: n for n in front.nodes}
+    sources = set()
+    for name in node.ins if node.op == "concat" else ():
+        while name in makers and makers[name].op in REGROUPS:
+            name = makers[name].ins[0]
+        sources.add(name)
+    one = len(sources) == 1 and sources.isdisjoint(front.params)
+    return one and (sources <= roles.wide) == (node.out in roles.wide)
+
+
 def lower_concat(ctx: Lowering, node: FrontNode) -> None:
-    """Each part is requantized to the result's type, unless it has it."""
+    """Each part is requantized to the result's type, unless it has it; pieces of one value have."""
     values = [i for i in node.ins if i not in ctx.front.params]
     nhwc = len(values) == len(node.ins) and all(ctx.stored(i, node).layout == NHWC for i in values)
-    out, axis = ctx.type_of(node.out), node.attrs["axis"]
+    kept = keeps_type(ctx.front, ctx.roles, node)
+    out = ctx.stored(values[0], node).value.type if kept else ctx.type_of(node.out)
+    axis = node.attrs["axis"]
     parts: list[Value] = []
     for k, i in enumerate(values):
         x = ctx.image(i, node) if nhwc else ctx.value(i, node)

