@@ -27,7 +27,9 @@ evidence: .venv/.evidence
 	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
 	.venv/bin/hwsim bench formats --json docs/evidence/bench-formats.json
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
-	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json
+	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
+	.venv/bin/python -m algos.fp4_evidence docs/evidence/llm-fp4.json --graphs build/formats
+	for m in vit-tiny minilm smollm2; do for g in build/formats/$$m-*.qg; do echo "$$g"; .venv/bin/hwsim verify --quiet $$g build/formats/$$m.npz || exit; done; done > docs/evidence/verify-formats.txt
 
 lint: .venv/.test
 	.venv/bin/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .comparison import compare
 from .prepare import Prepared, calibrate, lower, prepare
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from .llm_fp4 import LLMFP4
     from .lsq import LSQ
 
-__all__ = ["LLMFP4", "LSQ", "Prepared", "calibrate", "gqa_lut", "lower", "prepare"]
+__all__ = ["LLMFP4", "LSQ", "Prepared", "calibrate", "compare", "gqa_lut", "lower", "prepare"]
 
 
 def __getattr__(name: str) -> Any:

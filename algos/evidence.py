@@ -62,6 +62,11 @@ class Plan:
     floats: int = 1
     folds: tuple[Fold, ...] = ((),)
 
+    def recipe(self, weights: str, activations: str) -> Recipe:
+        """One of the widths."""
+        wide = tuple((value, {"activations": "int8"}) for value in self.wide)
+        return Recipe(weights=weights, activations=activations, observer="mse", overrides=wide)
+
 
 # Why these. ResNet-8: the paper's loss and Adam's usual rate; nothing else was tried.
 # Smartwatch: twelve settings were compared at W4A8 on training subjects left out of float and LSQ training alike (four
@@ -178,20 +183,22 @@ class Bench:
 
     def trained(self, plan: Plan, weights: str, activations: str, seed: int) -> dict[str, Any]:
         """LSQ."""
-        wide = tuple((value, {"activations": "int8"}) for value in plan.wide)
-        recipe = Recipe(weights=weights, activations=activations, observer="mse", overrides=wide)
         knobs = replace(plan.knobs, seed=seed)
         kept = {"weights": weights, "activations": activations, "kept_at_int8": list(plan.wide)}
-        return {**kept, **asdict(knobs), **self.tuned(plan, recipe, knobs)}
+        return {**kept, **asdict(knobs), **self.tuned(plan, plan.recipe(weights, activations), knobs)}
 
     def tuned(self, plan: Plan, recipe: Recipe, knobs: LSQ) -> dict[str, Any]:
         """The result of any recipe after training, on the plan's batches."""
+        p, seconds = self.tune(plan, recipe, knobs)
+        return {**self.result(p), "training_cpu_seconds": seconds}
+
+    def tune(self, plan: Plan, recipe: Recipe, knobs: LSQ) -> tuple[Prepared, int]:
+        """Any recipe trained on the plan's batches, and the CPU seconds that took."""
         start = time.process_time()
         p = calibrate(Prepared(front=self.front, recipe=recipe), self.calibration)
         example = replace(self.example, batch=plan.batch, augment=plan.augment or self.example.augment)
         p = knobs(p, Batches(example, self.x, self.y, knobs.seed))
-        seconds = round(time.process_time() - start)
-        return {**self.result(p), "training_cpu_seconds": seconds}
+        return p, round(time.process_time() - start)
 
     def blocks(self, recipe: Recipe) -> Rows:
         """Softmax and norms against float64 on the whole test set."""

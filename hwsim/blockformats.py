@@ -139,7 +139,7 @@ class BlockTensor:
 
 def spread(per_block: Codes, block: int, axis: int, size: int) -> Codes:
     """Each entry along `axis` `block` times, `size` in all."""
-    return np.asarray(np.repeat(per_block, block, axis).take(np.arange(size), axis))
+    return np.moveaxis(np.moveaxis(np.repeat(per_block, block, axis), axis, 0)[:size], 0, axis)
 
 
 def quantize_blocks(

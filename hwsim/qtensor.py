@@ -97,7 +97,7 @@ class QType:
         mantissa, exponent = np.frexp(np.asarray(self.scale, np.float64))
         if (mantissa != mantissa.reshape(-1)[0]).any() or (spread := int(exponent.max() - exponent.min())) > MOST_GAIN:
             raise ValueError(
-                f"scales {_short(self.scale)} along axis {self.axis} must be powers of two apart, 2**{MOST_GAIN} at most"
+                f"scales {_short(self.scale)} along axis {self.axis} must be powers of two apart, <= 2**{MOST_GAIN}"
             )
         return np.left_shift(np.int64(1), exponent - exponent.min() if spread else 0 * exponent)
 

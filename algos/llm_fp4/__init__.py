@@ -2,8 +2,8 @@
 
 Each layer is calibrated on float inputs and outputs, independent of the others. Activations have pre-shifted exponent
 biases: channel j has the scale ``alpha * 2**-shift[j]``, one float and a small integer each, which the datapath adds to
-the exponent of its row (`hwsim.ops.MatMul`). What several layers read is stored once, so it is searched for all of them,
-each counting by the power of its own output; the published search gives every layer its own.
+the exponent of its row (`hwsim.ops.MatMul`). What several layers read is stored once, so it is searched for all of
+them, each counting by the power of its own output; the published search gives every layer its own.
 
 Source: arXiv:2310.16836 (EMNLP 2023).
 """

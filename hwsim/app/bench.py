@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_lut
+from . import bench_formats, bench_lut
 from .folder import check_file, place, write_folder
 from .pool import add_jobs
 
@@ -32,13 +32,15 @@ class Bench:
 
 BENCHES = (
     Bench(name="lut", what="piecewise-linear tables: ours, GQA-LUT's, NN-LUT's, the optimum", run=bench_lut.run),
+    Bench(name="formats", what="number formats and datapaths, multiply-accumulates a second", run=bench_formats.run),
 )
 EXAMPLES = f"""what there is to measure:
-{chr(10).join(f"  {b.name:6} {b.what}" for b in BENCHES)}
+{chr(10).join(f"  {b.name:8} {b.what}" for b in BENCHES)}
 
 examples:
   hwsim bench lut
-  hwsim bench lut --seeds 5 --jobs 2 --json lut.json"""
+  hwsim bench lut --seeds 5 --jobs 2 --json lut.json
+  hwsim bench formats --sizes 512 1024 1024 --json formats.json"""
 
 
 def add(commands: Any) -> None:
@@ -51,8 +53,12 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("what", metavar="WHAT", help=", ".join(b.name for b in BENCHES))
-    p.add_argument("--seeds", type=int, default=5, metavar="K", help="seeds of every search (default: 5)")
+    p.add_argument("--seeds", type=int, default=5, metavar="K", help="lut: seeds of every search (default: 5)")
     add_jobs(p)
+    sizes = " ".join(map(str, bench_formats.SIZES))
+    text = f"formats: rows, terms of a sum, columns (default: {sizes})"
+    p.add_argument("--sizes", type=int, nargs=3, default=bench_formats.SIZES, metavar=("M", "K", "N"), help=text)
+    p.add_argument("--runs", type=int, default=9, metavar="R", help="formats: interleaved runs of each (default: 9)")
     p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the figures too")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.set_defaults(run=run)

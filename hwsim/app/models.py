@@ -121,7 +121,8 @@ def graph_job(args: argparse.Namespace) -> Job:
     """A graph that is quantized already."""
     if args.ablate:
         raise ValueError(f"{args.model}: is quantized already; --ablate needs a float model")
-    if settings := [f"--{flag}" for flag in ("recipe" if args.recipe else "", *given(args)) if flag]:
+    others = [flag for flag in ("recipe", "llm-fp4") if getattr(args, flag.replace("-", "_"))]
+    if settings := [f"--{flag}" for flag in (*others, *given(args))]:
         raise ValueError(f"{args.model}: is quantized already, so {', '.join(settings)} cannot apply")
     graph, source = load(args.model), Path(args.model).name
     if args.calibrate:
@@ -136,8 +137,14 @@ def graph_job(args: argparse.Namespace) -> Job:
 
 
 def quantized(front: FrontGraph, data: Mapping[str, NDArray[Any]], args: argparse.Namespace) -> Quantized:
-    """Fold, equalize, calibrate, correct, lower."""
-    return quantize_model(front, parts(data), recipe_of(args))
+    """Fold, equalize, calibrate, correct, search where the user asks for it, lower."""
+    recipe, batches = recipe_of(args), parts(data)
+    if not args.llm_fp4:
+        return quantize_model(front, batches, recipe)
+    from algos import LLMFP4, Prepared, calibrate, lower  # Why here: everything else needs no torch
+
+    p = LLMFP4(search=args.llm_fp4)(calibrate(Prepared(front=front, recipe=recipe), batches), batches)
+    return Quantized(lower(p), p.front)
 
 
 def ablation(

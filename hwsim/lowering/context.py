@@ -109,8 +109,8 @@ class Lowering:
         bits = 16 - int(np.frexp(np.max(x.type.lsb / out.lsb) * (1 + 2.0**-17))[1])
         if bits >= 0:
             return x
-        reach = self.graph.reach[x.name]
-        fmt = next(f for f in (INT32, INT48, INT64) if Interval(*(e << -bits for e in reach)).inside(format_interval(f)))
+        reach = Interval(*(end << -bits for end in self.graph.reach[x.name]))
+        fmt = next(f for f in (INT32, INT48, INT64) if reach.inside(format_interval(f)))
         return self.graph.add(Shift(bits=bits, fmt=fmt), x, name=f"{name}.finer")
 
     def exact(self, op: Exact, *ins: Value, name: str) -> Value:

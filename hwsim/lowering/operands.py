@@ -77,7 +77,7 @@ def lower_operand(ctx: Lowering, node: FrontNode, x: Value) -> None:
 def in_blocks(ctx: Lowering, node: FrontNode, x: Value, fmt: BlockFormat) -> tuple[Value, ...]:
     """Codes and exponents of a value."""
     if fmt.scale != E8M0 or fmt.zero is not None:
-        raise ValueError(f"operands in {fmt.name}: scales made at run time are {E8M0.name} alone; use mxfp4, mxint8 ...")
+        raise ValueError(f"operands in {fmt.name}: only {E8M0.name} scales are made at run time; use mxfp4, mxint8 ...")
     op = BlockQuantize(fmt=fmt.element, block=fmt.block, rule=fmt.rule)
     op = replace(op, lo=-op.top_exp)  # Why: the exponent of a block whose largest magnitude is 1, none is smaller
     return ctx.graph.add_all(op, x, names=(f"{node.out}.codes", f"{node.out}.exponents"))

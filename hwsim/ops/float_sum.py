@@ -3,8 +3,8 @@
 What GPUs do with block formats, with the order said. `x` is a block's exact integer: dot product times factors. It
 becomes a float32, half to even; its power of two is exact unless the product is subnormal, then it rounds half to even
 as well, and so does every addition. The sum is in the numbers that codes name (`e` holds the exponents of all grids,
-not the types' scales), so underflow happens where it happens in a float32 register. At the end the sum becomes integers of
-``2**lsb_exp``, half to even, saturated: all that follows is integer.
+not the types' scales), so underflow happens where it happens in a float32 register. At the end the sum becomes integers
+of ``2**lsb_exp``, half to even, saturated: all that follows is integer.
 
 Why infinity is a type error: a proof that no sum can reach it costs nothing, and no engine then has to agree on NaN.
 Source: IEEE 754-2019, 4.3.1 and 5.4.1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .choices import Choice, ModelError, Trial, compare_models
 from .fidelity import Comparison, Fidelity, compare
 from .html import render_html
 from .layers import Layer, layer_rows, total_macs, total_parameters
@@ -9,11 +10,15 @@ from .report import build_report, dumps_report
 from .text import layer_table, summary, text_table
 
 __all__ = [
+    "Choice",
     "Comparison",
     "Fidelity",
     "Layer",
+    "ModelError",
+    "Trial",
     "build_report",
     "compare",
+    "compare_models",
     "dumps_report",
     "layer_rows",
     "layer_table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..formats import Reals
 
@@ -30,11 +31,9 @@ def check_matplotlib() -> None:
 
 def plot_table(title: str, curves: Sequence[Curve]) -> bytes:
     """A PNG; the same curves give the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 6), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     finest = max(curves, key=lambda c: c.x.size)
     above.plot(finest.x, finest.wanted, color="0.6", linewidth=4, label="function")
@@ -50,6 +49,14 @@ def plot_table(title: str, curves: Sequence[Curve]) -> bytes:
     above.set_ylabel("value")
     below.set_ylabel("table - function")
     below.set_xlabel(f"x (lines: breakpoints of {finest.label})")
+    return png(figure)
+
+
+def png(figure: Any) -> bytes:
+    """A picture that is the same for the same figure, whatever draws on this machine's screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -65,8 +65,8 @@ def per_channel(v: Any, spec: str = ".4g") -> str:
 
 
 def contract(layer: Mapping[str, Any]) -> str:
-    """Contract and rounding of a layer."""
-    return ", ".join(t for t in (layer["contract"], layer["rounding"]) if t) or NONE
+    """Contract and rounding of a layer, or what its accumulator does."""
+    return ", ".join(t for t in (layer["contract"], layer["rounding"], layer["datapath"]) if t) or NONE
 
 
 def sqnr(layer: Mapping[str, Any]) -> str:

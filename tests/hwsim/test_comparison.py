@@ -51,6 +51,46 @@ def test_what_is_exact_has_no_sqnr():
     assert compare(3.0, ["int8"])[0].max_error == 0
 
 
+ALL = [*FORMATS, *BLOCK_FORMATS]
+
+
+def test_zeros_are_exact_in_every_format():
+    """Nothing to divide by: scales of all-zero rows and blocks must still be numbers."""
+    for shape in ((4, 32), (3, 33), (1, 1), (5,)):
+        for row in compare(np.zeros(shape), ALL):
+            assert (row.sqnr_db, row.mse, row.max_error) == (None, 0, 0), row
+
+
+@pytest.mark.parametrize("value", [0.3, 1.0, -7.25, 1e-30, 1e30])
+def test_constant_tensors(value):
+    """One magnitude: float scales reach it, scales of powers of two stay within half a step of the element."""
+    for row in compare(np.full((3, 40), value), [f for f in ALL if value > 0 or not f.startswith("uint") or "_g" in f]):
+        assert np.isfinite([row.mse, row.max_error]).all(), row
+        assert row.max_error <= 0.25 * abs(value), row
+        if row.format in ("int8", "int4", "ternary", "fp4_e2m1", "fp8_e4m3"):
+            assert row.max_error <= 1e-6 * abs(value), row
+
+
+@pytest.mark.parametrize("size", [1, 15, 31, 33, 65])
+def test_odd_lengths_are_blocks_filled_with_zeros(size):
+    """A short last block is the same as one filled up: the same errors, spread over the elements that exist."""
+    x = np.random.default_rng(size).normal(size=(4, size))
+    filled = np.pad(x, [(0, 0), (0, -size % 64)])
+    names = [f for f in BLOCK_FORMATS if "_g128" not in f]
+    for short, full in zip(compare(x, names), compare(filled, names), strict=True):
+        assert short.max_error == full.max_error, short
+        assert short.mse * size == pytest.approx(full.mse * filled.shape[1]), short
+        assert short.bits == full.bits
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_by_every_format(bad):
+    x = np.ones((2, 33))
+    x[1, 32] = bad
+    for name in ALL:
+        assert_refused(lambda name=name: compare(x, [name]), "1 elements are NaN or Inf")
+
+
 def test_refusals():
     assert_refused(lambda: compare([1.0, np.nan]), "1 elements are NaN")
     assert_refused(lambda: compare([]), "(0,)")

@@ -5,6 +5,7 @@ import pytest
 from hwsim import CONTRACTS, FORMATS, INT8, Recipe
 from hwsim.blocks import LayerNorm, Softmax
 from hwsim.observers import OBSERVERS
+from hwsim.ops.datapath import Datapath
 from hwsim.rounding import ROUNDINGS
 from hwsim.tables import Stored, Table
 from tests.compare import assert_one_line, assert_refused
@@ -22,11 +23,14 @@ FULL = Recipe(
     residual="int8",
     softmax=Softmax(z="int16", z_step=0.0078125, fraction=14, mantissa=10),
     layernorm=LayerNorm(width=12, mantissa=7),
+    accumulator="int16",
+    datapath=Datapath(overflow="saturate", drop=2, tree=4, signs="magnitude"),
     tables={"gelu": GELU},
     overrides=(
         ("fc*", {"weights": "int8", "per_channel": True}),
         ("fc2", {"contract": "pow2"}),
         ("p", {"softmax": {"mantissa": 12}, "residual": "int32", "layernorm": {"width": 8}}),
+        ("q", {"accumulator": "int12", "datapath": {"overflow": "wrap"}}),
     ),
 )
 TOML = """
@@ -39,6 +43,13 @@ contract = "tfl_single"
 rounding = "half_even"
 observer = "percentile"
 residual = "int8"
+accumulator = "int16"
+
+[datapath]
+overflow = "saturate"
+drop = 2
+tree = 4
+signs = "magnitude"
 
 [softmax]
 z = "int16"
@@ -68,6 +79,12 @@ mantissa = 12
 
 [overrides.p.layernorm]
 width = 8
+
+[overrides.q]
+accumulator = "int12"
+
+[overrides.q.datapath]
+overflow = "wrap"
 """
 
 
@@ -98,6 +115,15 @@ def test_overrides_go_by_glob_and_the_later_one_wins():
     assert (one.symmetric, one.rounding, one.overrides) == (True, "half_even", ())
     twice = Recipe(overrides=(("*", {"weights": "int4"}), ("b?", {"weights": "int16"}), ("[xy]", {"weights": "int2"})))
     assert [twice.at(n).weights for n in ("a", "b1", "b12", "y", "B1")] == ["int4", "int16", "int4", "int2", "int4"]
+
+
+def test_accumulators():
+    assert (FULL.at("q").accumulator, FULL.at("q").datapath) == ("int12", Datapath(overflow="wrap"))
+    assert Recipe(accumulator="int12", datapath={}) == Recipe(accumulator="int12")
+    off = Recipe(accumulator="int8", overrides=(("q", {"accumulator": ""}),))
+    assert (off.at("q").accumulator, off.at("r").accumulator) == ("", "int8")
+    for recipe in (Recipe(accumulator="int16", datapath=FULL.datapath), off):
+        assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 def test_widths_of_blocks():
@@ -171,6 +197,18 @@ REFUSED = {
     "softmax bool": ({"softmax": {"z_step": True}}, "z_step True"),
     "override softmax": ({"overrides": {"p": {"softmax": {"z_step": 7}}}}, "z_step 7"),
     "override layernorm": ({"overrides": {"p": {"layernorm": {"bits": 7}}}}, "['bits']"),
+    "accumulator": ({"accumulator": "uint8"}, "'uint8'", "int2 to int64"),
+    "accumulator of 65 bits": ({"accumulator": "int65"}, "'int65'"),
+    "accumulator of 1 bit": ({"accumulator": "int1"}, "'int1'"),
+    "accumulator that is a number": ({"accumulator": 16}, "accumulator = 16", "str"),
+    "datapath alone": ({"datapath": {"overflow": "wrap"}}, "wrap", "without an accumulator"),
+    "datapath key": ({"accumulator": "int16", "datapath": {"overflows": "wrap"}}, "['overflows']", "datapath", "tree"),
+    "datapath value": ({"accumulator": "int16", "datapath": {"overflow": "stop"}}, "'stop'", "saturate"),
+    "datapath type": ({"accumulator": "int16", "datapath": "wrap"}, "datapath = 'wrap'", "[datapath]"),
+    "drop of text": ({"accumulator": "int16", "datapath": {"drop": "2"}}, "drop '2'"),
+    "tree of half": ({"accumulator": "int16", "datapath": {"tree": 0.5}}, "tree 0.5"),
+    "saturating 64 bits": ({"accumulator": "int64", "datapath": {"overflow": "saturate"}}, "64 bits"),
+    "override datapath": ({"overrides": {"fc": {"datapath": {"overflow": "wrap"}}}}, "without an accumulator"),
     "no tables": ({"tables": ["gelu"]}, "tables = ['gelu']", "[tables]"),
     "table name": ({"tables": {"gelo": GELU}}, "'gelo'", "gelu_tanh"),
     "another's table": ({"tables": {"silu": GELU}}, "'silu'", "'gelu'"),

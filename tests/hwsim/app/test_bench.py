@@ -1,11 +1,15 @@
 import json
+import os
 
+import numpy as np
 import pytest
 
 pytest.importorskip("deap")
 
 from algos.gqa_lut import comparison, fit
+from hwsim.app import bench_formats
 from hwsim.app.bench import BENCHES
+from hwsim.ops import MatMul
 
 
 def test_lut_on_two_cells(hwsim, tmp_path, monkeypatch):
@@ -27,6 +31,47 @@ def test_lut_on_two_cells(hwsim, tmp_path, monkeypatch):
     assert len(figures["targets"]) == 8
 
 
+def test_formats_on_a_small_product(hwsim, tmp_path):
+    path, before = tmp_path / "formats.json", dict(os.environ)
+    status, out, _ = hwsim("bench", "formats", "--sizes", 9, 70, 5, "--runs", 3, "--json", path)
+    assert (status, dict(os.environ)) == (0, before)
+    figures = json.loads(path.read_text())["formats"]
+    assert (figures["sizes"], figures["runs"], len(figures["rows"])) == ([9, 70, 5], 3, len(bench_formats.CASES))
+    for row in figures["rows"]:
+        assert row["gmacs"] == pytest.approx(9 * 70 * 5 / row["ms"] / 1e6)
+        assert row["gops"] == 2 * row["gmacs"]
+    int8, *rest = figures["rows"]
+    assert (int8["of_int8"], int8["kept"]) == (1, None)
+    assert {r["target_of_int8"] for r in rest if r["weights"] in ("fp4_e2m1", "mxfp4")} == {0.5}
+    nvfp4 = [r for r in rest if r["weights"] == "nvfp4"]
+    assert [r["accumulator"] for r in nvfp4] == ["int48", "int32"]
+    assert f"int32, {nvfp4[1]['bits_cut']} bits cut" in out
+    assert "9 x 70 times 70 x 5, one thread" in out
+
+
+def test_a_case_that_is_not_its_definition_has_no_figure(monkeypatch):
+    """All that runs beside INT8 is exact or the definition's own: one result off by 1 must stop it."""
+    run_fast = MatMul.run_fast
+    monkeypatch.setattr(MatMul, "run_fast", lambda *args: run_fast(*args) + np.eye(9, 5, dtype=np.int32))
+    with pytest.raises(ValueError, match="differs from numpy"):
+        bench_formats.measure((9, 70, 5), 1)
+
+
+def test_one_thread_in_the_process_that_measures():
+    before = dict(os.environ)
+    with bench_formats.one_thread():
+        assert {os.environ[name] for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")} == {"1"}
+    assert dict(os.environ) == before
+
+
+def test_the_target_of_a_row():
+    fast, slow = bench_formats.Case(left="a", right="b", ratio=0.5), bench_formats.Case(left="a", right="b", gops=20)
+    row = bench_formats.figures(fast, 4e9, 0, [1.0, 2.0, 8.0], [0.9, 1.1, 1.0])
+    assert (row["gmacs"], row["gops"], row["of_int8"], row["kept"]) == (2.0, 4.0, 0.55, True)
+    assert bench_formats.figures(fast, 4e9, 0, [4.0], [1.0])["kept"] is False
+    assert [bench_formats.figures(slow, macs, 0, [1.0], [1.0])["kept"] for macs in (1e10, 9.9e9)] == [True, False]
+
+
 def test_the_help_names_every_bench(hwsim):
     status, out, _ = hwsim("bench", "--help")
     assert status == 0
@@ -37,4 +82,6 @@ def test_refusals_are_one_line(refused, tmp_path):
     assert "'luts'" in refused("bench", "luts")
     assert "--seeds 0" in refused("bench", "lut", "--seeds", 0)
     assert "'0'" in refused("bench", "lut", "--jobs", "0")
+    assert "(0, 4, 4)" in refused("bench", "formats", "--sizes", 0, 4, 4)
+    assert "--runs 0" in refused("bench", "formats", "--runs", 0)
     assert str(tmp_path) in refused("bench", "lut", "--json", tmp_path)

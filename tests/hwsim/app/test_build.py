@@ -54,6 +54,26 @@ def test_labels_and_samples(hwsim, graph_file, inputs_file, tmp_path):
     assert "accuracy    100.00 % INT8 (15 of 15)" in out
 
 
+def test_accumulators(hwsim, refused, tmp_path):
+    words = ("build", "mlp", "-o", tmp_path / "b", "--samples", 8, "--accumulator", "int16", "--overflow")
+    assert hwsim(*words, "saturate", "--weights", "int4", "--quiet").status == 0
+    sums = [n.op for n in load(tmp_path / "b" / "model.qg").nodes if n.op.name == "matmul"]
+    assert [(op.acc.name, op.datapath.overflow) for op in sums] == [("int16", "saturate")] * 3
+    assert "saturate" in hwsim("show", tmp_path / "b" / "model.qg").out
+    assert "saturate" in (tmp_path / "b" / "report.html").read_text()
+    line = refused(*words, "saturate", *QUICK)
+    assert "'fc1'" in line
+    assert "takes 17 bits" in line
+    (tmp_path / "r.toml").write_text("[datapath]\noverflow = 'saturate'\ndrop = 2\n")
+    assert "without an accumulator" in refused(*words[:-3], "--recipe", tmp_path / "r.toml", *QUICK)
+    (tmp_path / "r.toml").write_text("accumulator = 'int20'\n[datapath]\noverflow = 'saturate'\ndrop = 2\n")
+    assert hwsim(*words, "wrap", "--recipe", tmp_path / "r.toml", *QUICK).status == 0
+    recipe = json.loads((tmp_path / "b" / "report.json").read_text())["recipe"]
+    assert (recipe["accumulator"], recipe["datapath"]["overflow"], recipe["datapath"]["drop"]) == ("int16", "wrap", 2)
+    assert "without an accumulator" in refused("build", "mlp", "-o", tmp_path / "b", "--overflow", "wrap", *QUICK)
+    assert "'stop'" in refused(*words, "stop", *QUICK)
+
+
 def test_fitted_tables(hwsim, refused, tmp_path):
     words = ("build", "mlp", "-o", tmp_path / "b", "--samples", 8)
     assert hwsim(*words, "--tables", 8, *QUICK).status == 0
