@@ -93,10 +93,58 @@ def test_the_figures_about_formats_are_the_recorded_ones() -> None:
         ("ViT, % right", "vit-tiny", lambda r: percent(r["accuracy"])),
         ("MiniLM-L6, cosine", "minilm", lambda r: f"{r['mean']:.4f}"),
     ):
-        found = {r["weights"]: figure(r) for r in record[model]["rows"]}
+        alone = {r["weights"]: figure(r) for r in record[model]["rows"] if "operands" not in r}
         names = [name.strip("`") for name in rows["weights"]]
-        assert rows[title] == [found[name] for name in names]
+        assert rows[title] == [alone[name] for name in names]
         assert len(names) == 10
+        both = {
+            r["weights"] + ", LLM-FP4" * ("search" in r): figure(r) for r in record[model]["rows"] if "operands" in r
+        }
+        names = [name.replace("`", "") for name in rows["weights and operands"]]
+        assert rows[f"{title}, both"] == [both[name] for name in names]
+        assert set(names) == set(both)
+    vit, sentences = (record[model]["ternary"] for model in ("vit-tiny", "minilm"))
+    right = [r["accuracy"] for r in vit]
+    mean, spread = sum(right) / 3, max(right) - min(right)
+    assert f"the ViT gives {percent(mean)} ({percent(spread)})" in flat()
+    assert f"MiniLM-L6 a cosine of {sentences[0]['mean']:.2f} after {sentences[0]['steps']} steps" in flat()
+
+
+def test_the_figures_about_llm_fp4_are_the_recorded_ones() -> None:
+    record = json.loads((ROOT / "docs/evidence/llm-fp4.json").read_text())
+    cells = {c[0]: c[1:] for line in README.splitlines() if (c := [c.strip() for c in line.split("|")][1:-1])}
+    methods = ("int4 min-max", "fp4 min-max", "fpq baseline", "llm-fp4")
+    assert [name.lower() for name in cells["4-bit weights and operands"]] == list(methods)
+    for title, model, metric, figure in (
+        ("SmolLM2-135M, error of layers, %", "smollm2", "mean_error", percent),
+        ("SmolLM2-135M, perplexity", "smollm2", "perplexity", lambda x: f"{x:,.0f}"),
+        ("ViT, error of layers, %", "vit-tiny", "mean_error", percent),
+        ("ViT, % right, searched", "vit-tiny", "accuracy", percent),
+    ):
+        found = [[r[metric] for r in record[model]["rows"] if r["method"] == m] for m in methods]
+        assert all(len(rows) == 3 for rows in found)
+        assert cells[title] == [f"{figure(sum(x) / 3)} ({figure(max(x) - min(x))})" for x in found]
+    for model, layers in (("smollm2", 210), ("vit-tiny", 25)):
+        by = {(r["method"], r["seed"]): r["errors"] for r in record[model]["rows"]}
+        ratios = [
+            by["llm-fp4", s][layer] / by[base, s][layer]
+            for s in range(3) for base in methods[:2] for layer in by["llm-fp4", s]
+        ]  # fmt: skip
+        assert len(ratios) == 6 * layers
+        assert sum(r < 1 for r in ratios) >= 0.95 * len(ratios)
+        assert max(ratios) <= 1.02
+    assert f"{record['smollm2']['float_perplexity']:.1f} in float" in flat()
+
+
+def test_every_format_was_verified_on_every_engine() -> None:
+    text = (ROOT / "docs/evidence/verify-formats.txt").read_text()
+    names = ("int8", "int4", "int4_g32", "mxfp4", "nvfp4", "fp4_e2m1", "ternary")
+    wanted = {f"{model}-{name}.qg" for model in ("vit-tiny", "minilm") for name in names} | {"smollm2-block.qg"}
+    assert set(re.findall(r"[\w-]+\.qg", text)) == wanted
+    rows = [line.split() for line in text.splitlines() if re.match(r"(numba|c|ort|onnx_reference) ", line)]
+    assert len(rows) == 10 * len(wanted)
+    assert all(row[4] == "0" for row in rows)
+    assert text.count("equal: ") == len(wanted)
 
 
 def percent(share: float) -> str:

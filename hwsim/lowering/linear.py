@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..blockformats import BIAS, BlockFormat, BlockTensor, quantize_blocks
-from ..formats import INT32
+from ..blockformats import BIAS, BlockFormat, BlockTensor, quantize_blocks, weight_format_named
+from ..formats import INT32, UINT8, Reals
 from ..front import FrontNode
 from ..graph import Value
 from ..ops import Add, BlockMatMul, MatMul
-from ..qtensor import QTensor, QType
+from ..qtensor import QTensor, QType, quantize
 from ..ranges import Operand, format_interval
 from .context import FLAT, Lowering
 from .weights import accumulated, bias_of, weighted
@@ -35,20 +35,34 @@ def lower_linear(ctx: Lowering, node: FrontNode) -> None:
     name, clamp = ctx.absorb_clamp(node)
     out = ctx.type_of(name)
     fmt = ctx.weight_format(node)
-    if isinstance(fmt, BlockFormat):
+    if isinstance(fmt, BlockFormat) or source.blocks:
         x, *exponents = source.blocks or (x,)
-        acc = in_blocks(ctx, node, x, quantize_blocks(weight, fmt, axis=0), f"{name}.acc", *exponents)
-    elif source.blocks:
-        raise ValueError(
-            f"linear {node.out!r}: operands in blocks need weights in blocks, not in {fmt.name}; give this layer both, "
-            f'or neither, [overrides."{node.out}"] in the recipe'
-        )
+        acc = in_blocks(ctx, node, x, block_weights(ctx, node, weight), f"{name}.acc", *exponents)
     else:
         w, start = weighted(ctx, node, x, weight, out, axis=1)
         acc = accumulated(ctx, node, MatMul(), x, w, start, name=f"{name}.acc")
     y = ctx.requantize(acc, name, out, clamp=clamp)
     ctx.define(node.out, y)
     ctx.define(name, y)
+
+
+def block_weights(ctx: Lowering, node: FrontNode, weight: Reals) -> BlockTensor:
+    """The weights (k, n) in their blocks; formats of elements, under operands in blocks, have one scale a column."""
+    fmt, operand = ctx.weight_format(node), ctx.roles.operands.get(node.ins[0])
+    read = weight_format_named(operand) if operand else None
+    if not isinstance(fmt, BlockFormat):
+        assert isinstance(read, BlockFormat)  # else there are no blocks
+        w = quantize(weight, fmt, axis=1)
+        shape, scale = (read.groups(len(weight)), weight.shape[1]), w.type.scale
+        whole = BlockFormat(name=fmt.name, element=fmt, block=read.block, scale=UINT8, base="channel")
+        ones = QTensor(QType(shape, UINT8, scale, axis=1), np.ones(shape, UINT8.dtype))
+        return BlockTensor(whole, 0, QTensor(QType(weight.shape, fmt), w.codes), ones)
+    if isinstance(read, BlockFormat) and read.block != fmt.block:
+        raise ValueError(
+            f"linear {node.out!r}: operands in blocks of {read.block} ({read.name}), weights in blocks of {fmt.block} "
+            f"({fmt.name}); give both the same block, or the weights a format of elements"
+        )
+    return quantize_blocks(weight, fmt, axis=0)
 
 
 def in_blocks(ctx: Lowering, node: FrontNode, x: Value, b: BlockTensor, name: str, *exponents: Value) -> Value:

@@ -5,7 +5,8 @@ itself keeps the format of activations, so that norms, sums and functions lose n
 products of two values keep the format of activations there.
 
 element formats   requantized; a float format by `hwsim.blocks.encode`
-block formats     requantized to INT16 in steps of a power of two, then `block_quantize`: codes and E8M0 exponents
+block formats     requantized to INT16 in steps of a power of two, then `block_quantize`: codes and E8M0 exponents; the
+                  reader's weights are in blocks of that size, or elements with one scale a channel
 """
 
 from __future__ import annotations

@@ -87,12 +87,13 @@ def bits(layer: Mapping[str, Any]) -> str:
 
 
 def integer_kind(report: Mapping[str, Any]) -> str:
-    """``INT8``, ``INT8, INT4 weights``, or just ``integers`` where the recipe does not say."""
-    activations, weights = (report["recipe"].get(key) for key in ("activations", "weights"))
+    """``INT8``, ``INT8, INT4 weights``, ``INT8, MXFP4 weights, MXFP4 operands``; ``integers`` where no recipe says."""
+    activations = report["recipe"].get("activations")
     if not activations:
         return "integers"
-    same = weights in (None, activations)
-    return name(str(activations) if same else f"{activations}, {weights}").upper() + ("" if same else " weights")
+    others = {key: report["recipe"].get(key) for key in ("weights", "operands")}
+    parts = [f"{name(fmt).upper()} {key}" for key, fmt in others.items() if fmt not in (None, "", activations)]
+    return ", ".join([name(str(activations)).upper(), *parts])
 
 
 def verdict(report: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, INT8, INT16, QTensor, Recipe, simulate
+from hwsim import FP4_E2M1, INT8, INT16, QTensor, Recipe, quantize, simulate
 from hwsim.calibration import calibrate
+from hwsim.formats import format_named
 from hwsim.front import FrontGraph, FrontNode, Mark
 from hwsim.lowering import lower
 from hwsim.lowering.operands import operand_copies
@@ -20,6 +21,11 @@ FLOOR = {"fp4_e2m1": 6, "int4": 6, "fp6_e2m3": 18, "fp8_e3m4": 22, "mxfp4": 9, "
 
 def copies(front):
     return [(n.ins[0], n.out, n.attrs["operand"]) for n in front.nodes if "operand" in n.attrs]
+
+
+def saturated(x, t):
+    """`x` within what type `t` of 16 bits can name."""
+    return np.clip(x, *QTensor(t.reshaped((2,)), np.array([-32768, 32767], np.int16)).dequantize())
 
 
 def test_a_copy_for_each_format_before_layers_and_products():
@@ -89,9 +95,8 @@ def test_block_operands_are_the_blocks_of_what_was_read():
     scale = np.exp2(exponent)[..., None]
     want = scale * FP4_E2M1.to_int(FP4_E2M1.encode(blocks / scale)) / 2
     out = g.outputs[0].type
-    ends = QTensor(out.reshaped((2,)), np.array([-32768, 32767], np.int16)).dequantize()
     got = QTensor(out, trace[g.outputs[0].name]).dequantize()
-    off = np.abs(got - np.clip(want.reshape(32, 64), *ends))
+    off = np.abs(got - saturated(want.reshape(32, 64), out))
     assert off.max() <= out.scale  # half a step, and 2**-17 of a multiplier
 
 
@@ -111,6 +116,31 @@ def test_steps_one_a_channel_come_as_a_mark():
     check_engines(g, {"x": data["x"][:16]})
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4", "fp8_e4m3", "ternary"])
+def test_block_operands_under_weights_of_elements(weights):
+    """One scale a column: the sum is the dot product of the operand as it was quantized with those weights."""
+    rng = np.random.default_rng(0)
+    front = linear_net(rng.normal(size=(5, 40)), rng.normal(size=5))
+    data = samples(front)
+    g = lowered(front, data, Recipe(weights=weights, operands="mxint8", activations="int16"))
+    (node,) = [n for n in g.nodes if isinstance(n.op, BlockMatMul)]
+    assert node.op.left
+    assert (
+        g.constants["fc.scales"].type.scale == quantize(front.params["w"].T, format_named(weights), axis=1).type.scale
+    )
+    trace = simulate(g, data, trace=True)
+    w = quantize(front.params["w"].T, format_named(weights), axis=1).dequantize()
+    v = {v.name: v for v in g.values()}
+    exponents = trace["x.operand.exponents"].astype(int) - 127
+    read = QTensor(v["x.operand.codes"].type, trace["x.operand.codes"]).dequantize()
+    read *= np.exp2(np.repeat(exponents, 32, 1)[:, :40])
+    out = g.outputs[0].type
+    got = QTensor(out, trace[g.outputs[0].name]).dequantize()
+    want = read @ w + front.params["b"]
+    assert np.abs(got - saturated(want, out)).max() <= 2 * out.scale
+    check_engines(g, {"x": data["x"][:16]})
+
+
 def test_conv_layers_keep_the_format_of_activations():
     n = FrontGraph("c", {"x": (2, 4)}, {"w": np.ones((3, 2, 1), np.float32)})
     attrs = {"stride": [1], "dilation": [1], "padding": [[0, 0]], "groups": 1}
@@ -120,7 +150,7 @@ def test_conv_layers_keep_the_format_of_activations():
 
 
 REFUSED = {
-    "blocks need weights in blocks": (Recipe(operands="mxfp4"), "'fc'", "int8", "overrides"),
+    "blocks of two sizes": (Recipe(operands="mxfp4", weights="int4_g64"), "'fc'", "blocks of 32", "blocks of 64"),
     "scales that no shift makes": (Recipe(operands="nvfp4", weights="nvfp4"), "nvfp4", "e8m0", "mxfp4"),
     "floats as activations": (Recipe(activations="fp4_e2m1"), "fp4_e2m1", "operands"),
 }

@@ -98,6 +98,8 @@ def test_summary_has_the_figures_and_explains_a_mismatch():
         ({}, "integers"),
         ({"activations": "int8", "weights": "int8"}, "INT8"),
         ({"activations": "int8", "weights": "int4"}, "INT8, INT4 weights"),
+        ({"activations": "int8", "weights": "mxfp4", "operands": "fp4_e2m1"}, "INT8, MXFP4 weights, FP4_E2M1 operands"),
+        ({"activations": "int8", "weights": "int8", "operands": ""}, "INT8"),
     ],
 )
 def test_what_the_integers_are_called(recipe, kind):
