@@ -98,6 +98,9 @@ def emulate(
             params[n.ins[1]] = made.astype(np.float32)
         y = evaluate_op(n.op, n.attrs, *(params[i] if i in params else env[i] for i in n.ins))
         env[n.out] = rounded(y, types[n.out]) if n.out in types and n.out not in free else y
+        operand = weight_format_named(n.attrs["operand"]) if "operand" in n.attrs else None
+        if isinstance(operand, BlockFormat):
+            env[n.out] = quantize_blocks(env[n.out], operand).dequantize().astype(np.float32)
     return env[front.outputs[0]]
 
 

@@ -14,6 +14,7 @@ from .graph import Graph
 from .lowering import lower
 from .lowering.correction import correct_biases
 from .lowering.equalization import equalize
+from .lowering.operands import READERS
 from .lowering.simplify import simplify
 from .observers import Range
 from .recipe import Recipe
@@ -66,6 +67,8 @@ def check_overrides(front: FrontGraph, recipe: Recipe) -> None:
     """ValueError for overrides that match no layer: a misspelt name must not pass in silence."""
     names = [*front.inputs, *(n.out for n in front.nodes)]
     idle = [pattern for pattern, _ in recipe.overrides if not fnmatch.filter(names, pattern)]
+    readers = [n.out for n in front.nodes if n.op in READERS]
+    idle += [p for p, settings in recipe.overrides if "operands" in settings and not fnmatch.filter(readers, p)]
     if idle:
         raise ValueError(f"recipe: overrides {idle} match no layer; layers are {', '.join(names)[:400]}")
 

@@ -3,7 +3,9 @@
 Each layer is calibrated on float inputs and outputs, independent of the others. Activations have pre-shifted exponent
 biases: channel j has the scale ``alpha * 2**-shift[j]``, one float and a small integer each, which the datapath adds to
 the exponent of its row (`hwsim.ops.MatMul`). What several layers read is stored once, so it is searched for all of
-them, each counting by the power of its own output; the published search gives every layer its own.
+them, each counting by the power of its own output; the published search gives every layer its own, quantizes embeddings
+too, and tries 100 multiplicative steps in 3 rounds where the defaults here are 25 additive ones in 2. Convolutions and
+embeddings keep the recipe's formats. What a layer and a product read alike has the layer's choice.
 
 Source: arXiv:2310.16836 (EMNLP 2023).
 """
@@ -29,6 +31,7 @@ from .search import Choice, Side, search_linear, search_product
 Tensor = torch.Tensor
 SEARCHES = ("additive", "multiplicative")
 OBJECTIVES = ("mse", "fisher")
+WEIGHTED = ("linear", "conv1d", "conv2d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +65,12 @@ class LLMFP4:
         for key, known in (("search", SEARCHES), ("objective", OBJECTIVES)):
             if getattr(self, key) not in known:
                 raise ValueError(f"LLM-FP4: {key} {getattr(self, key)!r} is unknown: use one of {', '.join(known)}")
-        if min(self.steps, self.rounds, self.rows) < 1:
-            raise ValueError(f"LLM-FP4: steps {self.steps}, rounds {self.rounds}, rows {self.rows} must be >= 1")
+        counts = (self.steps, self.rounds, self.rows)
+        if any(not isinstance(n, int) or n < 1 for n in counts) or not np.isfinite([*self.gamma, *self.span]).all():
+            raise ValueError(
+                f"LLM-FP4: steps {self.steps}, rounds {self.rounds}, rows {self.rows} must be whole numbers >= 1, "
+                f"gamma {self.gamma} and span {self.span} finite"
+            )
 
     def biases(self, first: Tensor) -> list[Tensor]:
         """Biases to try, from the one of the largest magnitude."""
@@ -83,6 +90,8 @@ class LLMFP4:
             ValueError: not calibrated, nothing in float formats, operands in floats under weights that are none.
         """
         batches = [batches] if hasattr(batches, "shape") or isinstance(batches, dict) else list(batches)
+        if not batches:
+            raise ValueError("no batches: give LLM-FP4 the calibration data")
         front, layers, products = prepared.front, *scope(prepared)
         with one_thread():
             copies = [c for group in layers for c in (group.copy,)] + [c for p in products for c in p.ins]
@@ -93,34 +102,50 @@ class LLMFP4:
             for group in tqdm(layers, desc="LLM-FP4, layers", unit="operand"):
                 found |= self.layer(prepared, group, seen[group.copy], weights)
             for node in tqdm(products, desc="LLM-FP4, products", unit="product"):
-                found |= self.product(prepared, node, seen)
+                found = self.product(prepared, node, seen) | found
         return applied(prepared, found)
 
     def layer(self, p: Prepared, group: Group, x: Tensor, importance: dict[str, Tensor]) -> dict[str, Choice]:
         """One operand and the weights of its readers, by name."""
-        at = self.chosen(x.shape[:-1].numel())
-        rows = x.flatten(0, -2)[at]
-        own = Side(rows, formats(group.format), "columns" if self.preshift else "none")
+        every = x.flatten(0, -2)
+        at, count = self.rows_of(every)
+        rows = every[at]
+        peaks = every.abs().amax(0)
+        own = Side(rows, formats(group.format), "columns" if self.preshift else "none", peaks)
         sides, counts = [], []
         for n in group.readers:
             w = torch.from_numpy(p.front.params[n.ins[1]])
             sides.append(Side(w, formats(p.recipe.at(n.out).weights), "rows"))
             y = rows @ w.T
-            felt = importance[n.out].flatten(0, -2)[at] if importance else torch.ones(())
+            felt = count * (importance[n.out].flatten(0, -2)[at] if importance else 1)
             counts.append(felt / (felt * y.square()).sum().clamp(min=1e-30))
         x_choice, w_choices = search_linear(own, sides, counts, self.biases, self.rounds)
         return {group.copy: x_choice} | {n.ins[1]: c for n, c in zip(group.readers, w_choices, strict=True)}
 
     def product(self, p: Prepared, node: FrontNode, seen: dict[str, Tensor]) -> dict[str, Choice]:
         """Both operands of a product, by name."""
-        at = self.chosen(len(seen[node.ins[0]]))
+        at = self.chosen(len(seen[node.ins[0]]), self.rows)
         named = {n.out: n.attrs["operand"] for n in p.front.nodes if n.out in node.ins}
         a, b = (Side(seen[i][at], formats(named[i])) for i in node.ins)
         return dict(zip(node.ins, search_product(a, b, self.biases, self.rounds), strict=True))
 
-    def chosen(self, count: int) -> Tensor:
-        """Up to `rows` of `count` places, in order."""
-        some = np.random.default_rng(self.seed).choice(count, min(count, self.rows), replace=False)
+    def rows_of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Which rows of `x` (rows, k) the search looks at, and for how many each counts, shape (rows, 1).
+
+        A quarter are those of the largest magnitudes. Why: outliers of a few tokens can be most of a layer's output,
+        and a draw that misses them all would clip them.
+        """
+        if len(x) <= self.rows:
+            return torch.arange(len(x)), torch.ones(len(x), 1)
+        order = x.abs().amax(1).argsort(descending=True, stable=True)
+        first = max(1, self.rows // 4)
+        rest = self.chosen(len(x) - first, self.rows - first)
+        count = torch.cat([torch.ones(first), torch.full((len(rest),), (len(x) - first) / max(len(rest), 1))])
+        return torch.cat([order[:first], order[first:][rest]]), count[:, None]
+
+    def chosen(self, count: int, most: int) -> Tensor:
+        """Up to `most` of `count` places, in order."""
+        some = np.random.default_rng(self.seed).choice(count, min(count, most), replace=False)
         return torch.from_numpy(np.sort(some))
 
 
@@ -136,6 +161,7 @@ def scope(p: Prepared) -> tuple[list[Group], list[FrontNode]]:
     """Operands of layers, and products, that are in float formats."""
     if not p.ranges:
         raise ValueError(f"model {p.front.name!r} has no ranges yet: call algos.calibrate(p, batches) first")
+    check_recipe(p)
     copies = {n.out: n.attrs["operand"] for n in p.front.nodes if "operand" in n.attrs}
     floats = {c: f for c, f in copies.items() if isinstance(weight_format_named(f), FloatFormat)}
     if not floats:
@@ -148,8 +174,22 @@ def scope(p: Prepared) -> tuple[list[Group], list[FrontNode]]:
     wrong = [f"{n.out!r} ({w})" for n in read if not is_float(w := p.recipe.at(n.out).weights)]
     if wrong:
         raise ValueError(f"LLM-FP4: weights of {', '.join(wrong)} are in no float format of elements; give them one")
+    weights = [n.ins[1] for n in p.front.nodes if n.op in WEIGHTED]
+    if shared := [n.out for n in read if weights.count(n.ins[1]) > 1]:
+        raise ValueError(f"LLM-FP4: layers {shared} share their weights with others; give each its own")
     products = [n for n in p.front.nodes if n.op == "matmul" and all(i in floats for i in n.ins)]
     return groups, products
+
+
+def check_recipe(p: Prepared) -> None:
+    """ValueError for settings that the search would not keep."""
+    r = p.recipe
+    unkept = {"bias_correction": r.bias_correction, "power_of_two": r.powers_of_two, "per_channel": not r.per_channel}
+    if wrong := [key for key, on in unkept.items() if on]:
+        raise ValueError(
+            f"LLM-FP4: {', '.join(wrong)} of the recipe cannot hold: scales are searched anew, one real number a "
+            "channel of weights; leave the settings at their defaults"
+        )
 
 
 def is_float(name: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from hwsim.formats import FloatFormat
+from hwsim.qtensor import MOST_GAIN
 
 from ..frameworks import torch
 
@@ -34,7 +35,7 @@ def preshifted(fmt: FloatFormat, biases: Tensor, rho: Tensor) -> Tensor:
 
     Why not the scale of the sum: these are powers of two apart to the last bit.
     """
-    shift = torch.round(biases - rho).clamp(0, (1 << fmt.exp_bits) - 1)
+    shift = torch.round(biases - rho).clamp(0, min((1 << fmt.exp_bits) - 1, MOST_GAIN))
     return torch.ldexp(scale_of(fmt, rho).expand(biases.shape), -shift)
 
 

@@ -40,20 +40,25 @@ class Side(NamedTuple):
         formats: to choose from.
         channels: where its biases lie: ``none`` one for all, ``rows`` one a row (weights), ``columns`` pre-shifted ones
             (activations).
+        peaks: largest magnitude of each column where `x` is not all of the data.
     """
 
     x: Tensor
     formats: tuple[FloatFormat, ...]
     channels: str = "none"
+    peaks: Tensor | None = None
 
     def scales(self, fmt: FloatFormat, steps: Steps) -> list[Tensor]:
         """Every scale that is tried; it broadcasts against `x`."""
         if self.channels == "rows":
             return [scale_of(fmt, b) for b in steps(bias_of(fmt, self.x.abs().amax(1, keepdim=True)))]
         if self.channels == "none":
-            return [scale_of(fmt, b) for b in steps(bias_of(fmt, self.x.abs().amax()))]
-        own = bias_of(fmt, self.x.abs().amax(0))
-        return [preshifted(fmt, own, rho) for rho in steps(own.min())]
+            most = self.x.abs().amax() if self.peaks is None else self.peaks.amax()
+            return [scale_of(fmt, b) for b in steps(bias_of(fmt, most))]
+        most = self.x.abs().amax(0) if self.peaks is None else self.peaks
+        own = bias_of(fmt, most)
+        live = own[most > 0] if (most > 0).any() else own
+        return [preshifted(fmt, torch.where(most > 0, own, live.min()), rho) for rho in steps(live.min())]
 
     def largest(self, fmt: FloatFormat) -> Choice:
         """The scale of the largest magnitude."""

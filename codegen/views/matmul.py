@@ -36,7 +36,7 @@ def onnx(v: OnnxView) -> None:
     elif bytes_only and reach.inside(Interval(-(1 << 31), (1 << 31) - 1)) and BYTE.hi >= weight_zero.max():
         v.fields |= {"form": "integer", "kind": INT32}
         v.fields["a_zero"], v.fields["b_zero"] = v.table(offsets[0], UINT8), v.table(weight_zero, UINT8)
-        v.fields["operands"] = [v.byte(0, offsets[0]), v.byte(1, offsets[1])]
+        v.fields["operands"] = [v.byte(0, offsets[0], gains=True), v.byte(1, offsets[1])]
     else:
         worst = worst_sum(int(v.type(1).shape[-2]), v.type(0), v.type(1))
         kind = exact_kind(worst)

@@ -63,12 +63,16 @@ class OnnxView:
         gain = self.table(t.gains, kind) if gains and t.axis is not None else None
         return {"x": f"x{i}", "grid": grid, "zero": offset, "gain": gain, "to": kind.id, "a": f"a{i}"}
 
-    def byte(self, i: int, offset: int, codes: Codes | None = None) -> dict[str, Any]:
-        """Operand `i` as uint8, moved up by `offset`; a constant (or `codes` of it, re-arranged) is moved here."""
+    def byte(self, i: int, offset: int, codes: Codes | None = None, *, gains: bool = False) -> dict[str, Any]:
+        """Operand `i` as uint8, moved up by `offset`; a constant (or `codes` of it, re-arranged) is moved here.
+
+        `gains` as in `operand`.
+        """
         tensor = self.graph.constants.get(self.node.ins[i].name)
         if tensor is not None:
             self.replaces.add(i)
             codes = tensor.codes if codes is None else codes
-            return {"ready": self.table(tensor.type.fmt.to_int(codes) + offset, UINT8), "a": f"a{i}"}
+            gain = tensor.type.gains if gains else 1
+            return {"ready": self.table(tensor.type.fmt.to_int(codes) * gain + offset, UINT8), "a": f"a{i}"}
         moved = self.table(offset, INT32) if offset else None
-        return {"ready": None, "moved": moved, **self.operand(i, INT32, zero=False, gains=i == 0)}
+        return {"ready": None, "moved": moved, **self.operand(i, INT32, zero=False, gains=gains)}

@@ -141,6 +141,8 @@ def quantized(front: FrontGraph, data: Mapping[str, NDArray[Any]], args: argpars
     recipe, batches = recipe_of(args), parts(data)
     if not args.llm_fp4:
         return quantize_model(front, batches, recipe)
+    if args.ablate:
+        raise ValueError("--llm-fp4: --ablate would quantize anew, without the search; leave one of them out")
     from algos import LLMFP4, Prepared, calibrate, lower  # Why here: everything else needs no torch
 
     p = LLMFP4(search=args.llm_fp4)(calibrate(Prepared(front=front, recipe=recipe), batches), batches)

@@ -10,7 +10,7 @@ from ..formats import INT8, INT16, INT32, INT48, INT64, IntFormat
 from ..graph import Graph, Value
 from ..ops import Add, Conv2d, MatMul, Mul, Pool, Reduce, Shift
 from ..qtensor import QTensor, QType
-from ..ranges import Operand, format_interval
+from ..ranges import Interval, Operand, format_interval
 
 Exact = MatMul | Conv2d | Add | Mul | Pool | Reduce  # ops that refuse to overflow
 
@@ -52,6 +52,19 @@ def shortened(g: Graph, x: Value, width: int, rounding: str, name: str) -> Value
     known = Operand(x.type, g.reach[x.name])
     shifts = (Shift(bits=bits, rounding=rounding, fmt=fmt) for bits in range(63))
     return g.add(next(s for s in shifts if s.reach(known).inside(format_interval(fmt))), x, name=name)
+
+
+def finer(g: Graph, x: Value, out: QType, name: str) -> Value:
+    """`x`, exactly, in steps that are less than 2**16 of those of `out`: what ``dyadic16`` can multiply by.
+
+    Why: coarse products (4 bits) on a fine residual stream (24 bits) are further apart. What cannot be shifted stays.
+    """
+    bits = int(np.frexp(np.max(x.type.lsb / out.lsb) * (1 + 2.0**-17))[1]) - 16
+    if not 0 < bits <= 31 or np.any(x.type.zero_point):
+        return x
+    reach = Interval(*(end << bits for end in g.reach[x.name]))
+    fmt = next((f for f in (INT32, INT48, INT64) if reach.inside(format_interval(f))), None)
+    return x if fmt is None else g.add(Shift(bits=-bits, fmt=fmt), x, name=f"{name}.finer")
 
 
 def negated(g: Graph, x: Value, name: str) -> Value:

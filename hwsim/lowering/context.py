@@ -7,15 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..blockformats import BlockFormat, weight_format_named
-from ..blocks.exact import Exact, exact
+from ..blocks.exact import Exact, exact, finer
 from ..contracts import Contract, Dyadic16, contract_named, suited
-from ..formats import INT32, INT48, INT64, UINT1, UINT8, UINT16, Format, IntFormat, Reals
+from ..formats import UINT1, UINT8, UINT16, Format, IntFormat, Reals
 from ..front import FrontGraph, FrontNode
 from ..graph import Graph, Value
 from ..observers import Range
-from ..ops import Requant, Shift
+from ..ops import Requant
 from ..qtensor import BATCH, QType, Shape, encode
-from ..ranges import Interval, format_interval
 from ..recipe import Recipe
 from .fusing import CLAMPS, fused_clamp, layer_names
 from .layout import FLAT, NHWC, PLAIN, Lowered, to_nhwc, to_plain
@@ -98,20 +97,8 @@ class Lowering:
         top = CLAMPS.get(clamp)
         hi = None if top is None else int(encode(np.asarray(top), out.reshaped(())))
         rule = contract or contract_named(r.contract)
-        x = self.finer(x, name, out) if rule is Dyadic16 else x
+        x = finer(self.graph, x, out, name) if rule is Dyadic16 else x
         return self.graph.add(Requant.to(out, x.type, rule, r.rounding, lo, hi), x, name=name)
-
-    def finer(self, x: Value, name: str, out: QType) -> Value:
-        """`x`, exactly, in steps that are less than 2**16 of the result's: what ``dyadic16`` can multiply by.
-
-        Why: coarse products (4 bits) on a fine residual stream (24 bits) are further apart.
-        """
-        bits = 16 - int(np.frexp(np.max(x.type.lsb / out.lsb) * (1 + 2.0**-17))[1])
-        if bits >= 0:
-            return x
-        reach = Interval(*(end << -bits for end in self.graph.reach[x.name]))
-        fmt = next(f for f in (INT32, INT48, INT64) if reach.inside(format_interval(f)))
-        return self.graph.add(Shift(bits=bits, fmt=fmt), x, name=f"{name}.finer")
 
     def exact(self, op: Exact, *ins: Value, name: str) -> Value:
         """`op` with the narrowest accumulator that its bound fits."""

@@ -68,7 +68,9 @@ def equalize(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], r
         raise ValueError(f"equalize = {rule!r}: the model carries trained scales, which equalization would undo")
     front = front if rule == "weights" else copied_functions(front)
     params, nodes = dict(front.params), {n.out: n for n in front.nodes}
-    found = links(front) if rule == "weights" else [*links(front), *value_links(front), *gained_links(front)]
+    found = (
+        links(front, copies=True) if rule == "weights" else [*links(front), *value_links(front), *gained_links(front)]
+    )
     seen = evaluate_in_batches(front, batches) if rule == "activations" else {}
     for link in found:
         rescale(link, nodes, params, factors(link, nodes, params, seen.get(link.value)))
@@ -76,15 +78,15 @@ def equalize(front: FrontGraph, batches: Sequence[Mapping[str, NDArray[Any]]], r
     return replace(front, nodes=list(nodes.values()), params={k: p for k, p in params.items() if k in read})
 
 
-def links(front: FrontGraph) -> list[Link]:
-    """Layers that one other layer reads, in order."""
+def links(front: FrontGraph, *, copies: bool = False) -> list[Link]:
+    """Layers that one other layer reads, in order; by way of `copies` in the format of operands, too."""
     pairs = []
     for first in [n.out for n in front.nodes if n.op in LAYERS]:
         value = first
         while reader := sole_reader(front, value):
             if reader.op in LAYERS and reader.ins[0] == value:
                 pairs.append(Link(first, value, (reader.out,)))
-            if reader.op not in PASSES:
+            if reader.op not in PASSES and not (copies and "operand" in reader.attrs):
                 break
             value = reader.out
     return pairs

@@ -29,13 +29,19 @@ READERS = {"linear": 1, "matmul": 2}  # how many of its inputs a reader multipli
 
 def operand_copies(front: FrontGraph, recipe: Recipe) -> FrontGraph:
     """`front` with a copy before every operand that the recipe gives a format; those that are there stay."""
-    copies = {n.out for n in front.nodes if "operand" in n.attrs}
+    copies = {n.out: n.attrs["operand"] for n in front.nodes if "operand" in n.attrs}
     taken = {*front.inputs, *front.params, *(n.out for n in front.nodes)}
     made: dict[tuple[str, str], str] = {}
     nodes: list[FrontNode] = []
     for node in front.nodes:
         name = operands_of(front, node, recipe)
         ins = list(node.ins)
+        for read in ins[: READERS.get(node.op, 0)]:
+            if read in copies and copies[read] != name and read not in front.marks:
+                raise ValueError(
+                    f"{node.op} {node.out!r} reads {read!r} in {copies[read]}, the recipe says operands = {name!r}; "
+                    "calibrate the model as it came again"
+                )
         for i in range(READERS.get(node.op, 0) if name else 0):
             if ins[i] not in front.params and ins[i] not in copies:
                 if (ins[i], name) not in made:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..blockformats import BlockFormat
-from ..formats import INT32, INT48, Format, IntFormat, Reals
+from ..formats import INT8, INT32, INT48, FloatFormat, Format, IntFormat, Reals
 from ..front import FrontNode
 from ..graph import Value
 from ..observers import pow2_up
@@ -54,12 +54,15 @@ def weight_scales(weight: Reals, bias: Reals, x: QType, out: QType, fmt: Format,
     """One scale a channel of `weight` (k, n): the largest weight on the largest code.
 
     Why more: a channel of tiny or zero weights would have an accumulator step so fine (or so coarse) that its bias
-    leaves INT32 (or is lost); such channels take the scale that keeps the bias within 2**29 steps.
+    leaves INT32 (or is lost); such channels take the scale that keeps the bias within 2**29 steps. Where steps are
+    finer than 8 bits of that range would have (floats of many binades, steps along k) it may have up to 2**46.
     """
     top = np.abs(weight).max(0) / np.ldexp(float(fmt.max_int), fmt.lsb_exp)
     unit = float(np.ldexp(np.min(x.scale), x.fmt.lsb_exp + fmt.lsb_exp))
-    idle = float(np.max(out.lsb)) / unit / 256
-    least = np.maximum(np.abs(bias) / (unit * 2.0**29), idle * 2.0**-20)  # 2**-28 of the result's step is nothing
+    usual = unit * int(x.gains.max()) * binades(x.fmt) * binades(fmt)
+    idle = float(np.max(out.lsb)) / usual / 256
+    least = np.maximum(np.abs(bias) / (usual * 2.0**29), np.abs(bias) / (unit * 2.0**46))
+    least = np.maximum(least, idle * 2.0**-20)  # 2**-28 of the result's step is nothing
     if not per_channel:  # an idle channel has no say in the others' scale
         top = np.full(top.shape, top.max())
         least = np.full(top.shape, least.max())
@@ -73,6 +76,11 @@ def accumulated(ctx: Lowering, node: FrontNode, op: MatMul | Conv2d, *ins: Value
         return ctx.exact(op, *ins, name=name)
     acc = accumulator_named(r.accumulator)
     return ctx.graph.add(replace(op, acc=acc, datapath=r.datapath), *ins, name=name)
+
+
+def binades(fmt: Format) -> float:
+    """How much finer a float format's step is than 8 bits of its range need; 1 for integers."""
+    return max(1.0, fmt.max_int / INT8.max_int) if isinstance(fmt, FloatFormat) else 1.0
 
 
 def fold_bias(node: FrontNode, bias: Reals, x: QType, w: QTensor, rows: Ints, r: Recipe) -> QTensor:

@@ -127,6 +127,41 @@ def test_layers_whose_overrides_say_otherwise_stay():
     assert isinstance(algos.lower(q).constants["fc1.weight"], QTensor)
 
 
+def test_dead_channels_have_no_say():
+    front, data = outlier_net()
+    data = {"x": data["x"] * np.float32(1e-4)}
+    data["x"][:, 3] = 0
+    p = prepared(front, data)
+    q = LLMFP4()(p, data)
+    assert error(q, data)["fc2"] < error(p, data)["fc2"]
+    scales = np.array(q.front.marks["x.operand"].scale)
+    assert scales.max() < 1e-3
+
+
+def test_rows_of_outliers_are_always_looked_at():
+    x = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
+    x[17] *= 100
+    at, count = LLMFP4(rows=40, seed=1).rows_of(x)
+    assert int(at[0]) == 17
+    assert len(set(at.tolist())) == len(at) == 40
+    assert count[:10, 0].tolist() == [1] * 10
+    assert float(count.sum()) == pytest.approx(1000)
+    assert LLMFP4(rows=2000).rows_of(x)[0].tolist() == list(range(1000))
+
+
+def test_what_the_search_cannot_keep_is_refused():
+    front, data = outlier_net()
+    for setting in ({"bias_correction": True}, {"power_of_two": True}, {"per_channel": False}, {"contract": "pow2"}):
+        recipe = Recipe(weights="fp4_e2m1", operands="fp4_e2m1", **setting)
+        key = "power_of_two" if "contract" in setting else next(iter(setting))
+        assert_refused(lambda r=recipe: LLMFP4()(prepared(front, data, r), data), "LLM-FP4", key)
+    front.params["w2"] = np.ones((32, 32), np.float32)
+    front.nodes.append(FrontNode("linear", ("fc2", "w2"), "fc3"))
+    front.outputs = ["fc3"]
+    assert_refused(lambda: LLMFP4()(prepared(front, data), data), "'fc2', 'fc3'", "share")
+    assert_refused(lambda: LLMFP4()(prepared(*outlier_net()), []), "no batches")
+
+
 def test_refusals():
     front, data = outlier_net()
     assert_refused(lambda: LLMFP4()(Prepared(front=front, recipe=FP4), data), "no ranges", "calibrate")
@@ -136,3 +171,4 @@ def test_refusals():
     assert_refused(lambda: LLMFP4(search="grid"), "'grid'", "additive")
     assert_refused(lambda: LLMFP4(objective="kl"), "'kl'", "fisher")
     assert_refused(lambda: LLMFP4(steps=0), "steps 0")
+    assert_refused(lambda: LLMFP4(span=(float("nan"), 1.0)), "nan", "finite")

@@ -34,6 +34,8 @@ def test_llm_fp4_searches_formats_and_scales(hwsim, tmp_path, search):
 
 def test_llm_fp4_needs_floats_and_a_float_model(hwsim, refused, graph_file, tmp_path):
     assert "operands='fp4_e2m1'" in refused("build", "mlp", "--llm-fp4", "additive", "-o", tmp_path / "b", *QUICK)
+    ablated = ("build", "mlp", "--llm-fp4", "additive", "--ablate", "-o", tmp_path / "b", *QUICK)
+    assert "--ablate" in refused(*ablated, "--weights", "fp4_e2m1", "--operands", "fp4_e2m1")
     assert "--llm-fp4" in refused("build", graph_file, "--llm-fp4", "additive", "-o", tmp_path / "b", *QUICK)
     status, _, err = hwsim("build", "mlp", "--llm-fp4", "grid", "-o", tmp_path / "b")
     assert status == 2

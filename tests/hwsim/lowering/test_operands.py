@@ -11,7 +11,7 @@ from hwsim.lowering import lower
 from hwsim.lowering.operands import operand_copies
 from hwsim.lowering.simplify import simplify
 from hwsim.ops import BlockMatMul, BlockQuantize
-from hwsim.quantization import quantize_model
+from hwsim.quantization import quantize_model, settle
 from tests.backends import check_engines
 from tests.compare import assert_refused, assert_same
 from tests.oracles.nets import encoder_net, linear_net, lowered, residual_net, samples, sqnr
@@ -189,3 +189,58 @@ def test_coarse_products_on_a_fine_result_are_shifted_left_exactly():
     assert shift.outs[0].name == "fc.finer"
     assert shift.op.bits < 0
     check_engines(g, {"x": data["x"][:16]})
+
+
+@pytest.mark.parametrize("operands", ["fp8_e5m2", "fp8_e4m3", "fp6_e4m1", "fp4_e3m0", "int8"])
+@pytest.mark.parametrize("weights", ["int8", "fp8_e4m3"])
+def test_wide_floats_leave_the_weights_their_scales(operands, weights):
+    rng = np.random.default_rng(0)
+    front = linear_net(rng.normal(size=(16, 8)), rng.normal(size=16))
+    data = samples(front)
+    recipe = Recipe(weights=weights, operands=operands, activations="int16")
+    if (weights, operands) == ("fp8_e4m3", "fp8_e5m2"):  # products of 50 bits
+        assert_refused(lambda: lowered(front, data, recipe), "'fc'", "narrower formats")
+        return
+    g = lowered(front, data, recipe)
+    ideal = quantize(front.params["w"].T, format_named(weights), axis=1).type.scale
+    assert g.constants["fc.weight"].type.scale == pytest.approx(ideal)
+    check_engines(g, {"x": data["x"][:8]})
+
+
+def test_steps_far_apart_leave_the_weights_their_scales():
+    rng = np.random.default_rng(0)
+    front = simplify(linear_net(rng.normal(size=(6, 4)), rng.normal(size=6)), Recipe(operands="fp6_e4m1"))
+    front.marks["x.operand"] = Mark((1.0, 2.0**-15, 0.5, 1.0))
+    data = samples(front)
+    recipe = Recipe(operands="fp6_e4m1", activations="int16")
+    g = lower(front, calibrate(front, [data], recipe), recipe)
+    ideal = quantize(front.params["w"].T, INT8, axis=1).type.scale
+    assert g.constants["fc.weight"].type.scale == pytest.approx(ideal)
+    check_engines(g, {"x": data["x"][:8]})
+
+
+def test_a_recipe_that_changed_after_calibration_is_refused():
+    front = residual_net(0)
+    data = samples(front)
+    settled = settle(front, [data], Recipe(operands="fp4_e2m1"))
+    for other in ("int8", ""):
+        recipe = Recipe(operands=other)
+        assert_refused(lambda r=recipe: lower(settled.front, settled.ranges, r), "fp4_e2m1", repr(other), "calibrate")
+
+
+def test_overrides_of_operands_must_name_a_reader():
+    front = residual_net(0)
+    for name in ("act1", "flat"):
+        recipe = Recipe(overrides=((name, {"operands": "int4"}),))
+        assert_refused(lambda r=recipe: settle(front, [samples(front)], r), f"'{name}'", "match no layer")
+
+
+def test_equalized_weights_reach_through_copies():
+    front = residual_net(0)
+    data = samples(front)
+    params = {
+        operands: set(settle(front, [data], Recipe(operands=operands, equalize="weights")).front.params)
+        for operands in ("", "int4")
+    }
+    assert any("equalized" in name for name in params[""])
+    assert params["int4"] == params[""]

@@ -212,6 +212,17 @@ def test_steps_along_k_on_every_engine(fa, constant):
         assert g.reach["y"].hi <= 12 * max(fa.max_int, -fa.min_int) * sum(gains)
 
 
+@pytest.mark.parametrize("fa", [FP4_E2M1, FP4_E3M0, INT8, INT16])
+def test_steps_along_k_of_a_constant(fa):
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(0, 16, (4, 5)), rng.integers(-128, 128, (5, 3))
+    g = Graph("constant")
+    left = g.constant("a", tensor(a, fa, STEPS, axis=1))
+    g.output(g.add(MatMul(), left, g.input("b", t(5, 3)), name="y"))
+    rows = fa.to_int(a) * np.array([4, 1, 16, 2, 4])
+    check_engines(g, {"b": b.astype(np.int8)}, {"y": rows @ b})
+
+
 @pytest.mark.parametrize("overflow", ["saturate", "wrap"])
 def test_steps_along_k_in_a_narrow_accumulator(overflow):
     rng = np.random.default_rng(1)
