@@ -15,7 +15,7 @@ from ..front import FrontNode
 from ..graph import Value
 from ..ops import Add, BlockMatMul, MatMul
 from ..qtensor import QTensor, QType, quantize
-from ..ranges import Operand, format_interval
+from ..ranges import Interval, Operand, format_interval
 from .context import FLAT, Lowering
 from .weights import accumulated, bias_of, weighted
 
@@ -83,8 +83,8 @@ def in_blocks(ctx: Lowering, node: FrontNode, x: Value, b: BlockTensor, name: st
     while True:
         lsb = np.atleast_1d(op.out_type(*(i.type for i in ins)).lsb)
         codes = np.rint(bias / lsb)
-        room = op.reach(*ins)
-        if room.shifted(int(codes.max())).union(room.shifted(int(codes.min()))).inside(format_interval(INT32)):
+        room = reach_of(op, ins)
+        if room and room.shifted(int(codes.max())).union(room.shifted(int(codes.min()))).inside(format_interval(INT32)):
             break
         op = replace(op, lsb_exp=op.lsb_exp + 1, rounding="half_up")
     acc = g.add(op, x, *parts, name=name if not codes.any() else f"{name}.blocks")
@@ -93,3 +93,13 @@ def in_blocks(ctx: Lowering, node: FrontNode, x: Value, b: BlockTensor, name: st
     scale, axis = (acc.type.scale, 0) if isinstance(acc.type.scale, tuple) else (acc.type.scale, None)
     start = QTensor(QType(codes.shape, INT32, scale, axis=axis), codes.astype(INT32.dtype))
     return ctx.exact(Add(), acc, g.constant(f"{node.out}.bias", start), name=name)
+
+
+def reach_of(op: BlockMatMul, ins: list[Operand]) -> Interval | None:
+    """What the op can reach; None where int64 does not hold it but would with a coarser accumulator."""
+    try:
+        return op.reach(*ins)
+    except ValueError:
+        if op.lsb_exp >= op.max_exp:  # nothing is shifted left any more: the type rule's own words
+            raise
+        return None

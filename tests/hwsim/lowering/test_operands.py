@@ -141,6 +141,19 @@ def test_block_operands_under_weights_of_elements(weights):
     check_engines(g, {"x": data["x"][:16]})
 
 
+def test_a_wide_range_of_exponents_is_rounded_away_block_by_block():
+    """MXFP8 on both sides: what int64 does not hold, a coarser accumulator does."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(4, 128)) * np.exp2(-6.0 * (np.arange(128) // 32))
+    front = linear_net(weight, rng.normal(size=4))
+    data = samples(front)
+    g = lowered(front, data, Recipe(weights="mxfp8_e4m3", operands="mxfp8_e4m3"))
+    (op,) = [n.op for n in g.nodes if isinstance(n.op, BlockMatMul)]
+    assert op.rounding == "half_up"
+    assert min(sqnr(front, g, data).values()) > 20
+    check_engines(g, {"x": data["x"][:8]})
+
+
 def test_conv_layers_keep_the_format_of_activations():
     n = FrontGraph("c", {"x": (2, 4)}, {"w": np.ones((3, 2, 1), np.float32)})
     attrs = {"stride": [1], "dilation": [1], "padding": [[0, 0]], "groups": 1}
