@@ -14,7 +14,7 @@ from ..graph import Graph, Value
 from ..ops import Lut, Requant
 from ..qtensor import QType
 from ..ranges import Interval
-from .exact import finer
+from .exact import multipliable
 
 GUARD = 3
 
@@ -38,7 +38,7 @@ def encode(
     fmt, step = INT8 if most <= INT8.max_int else INT16, 2.0 ** (out.fmt.lsb_exp - guard)
     scale = tuple(s * step for s in out.scale) if isinstance(out.scale, tuple) else out.scale * step
     grid = QType(x.type.shape, fmt, scale, axis=out.axis)
-    x = finer(g, x, grid, name) if contract is Dyadic16 else x
+    x = multipliable(g, x, grid, name) if contract is Dyadic16 else x
     whole = g.add(Requant.to(grid, x.type, contract, rounding, -most, most), x, name=f"{name}.grid")
     table = Lut.of(lambda v: v, QType((), fmt, step), QType((), out.fmt), Interval(-most, most))
     return g.add(replace(table, scale=out.scale), whole, name=name)

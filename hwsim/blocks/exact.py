@@ -54,14 +54,18 @@ def shortened(g: Graph, x: Value, width: int, rounding: str, name: str) -> Value
     return g.add(next(s for s in shifts if s.reach(known).inside(format_interval(fmt))), x, name=name)
 
 
-def finer(g: Graph, x: Value, out: QType, name: str) -> Value:
-    """`x`, exactly, in steps that are less than 2**16 of those of `out`: what ``dyadic16`` can multiply by.
+def multipliable(g: Graph, x: Value, out: QType, name: str) -> Value:
+    """`x` as ``dyadic16`` can bring it to `out`: in steps below 2**16 of those of `out`, and within 46 bits.
 
-    Why: coarse products (4 bits) on a fine residual stream (24 bits) are further apart. What cannot be shifted stays.
+    A left shift is exact (4-bit products on a stream of 24 bits); what is dropped on the right is below 2**-45 of the
+    largest (E5M2 products). What cannot be shifted stays, for the contract to refuse.
     """
     bits = int(np.frexp(np.max(x.type.lsb / out.lsb) * (1 + 2.0**-17))[1]) - 16
-    if not 0 < bits <= 31 or np.any(x.type.zero_point):
+    wide = g.reach[x.name].magnitude.bit_length() - 46
+    if (bits <= 0 and wide <= 0) or bits > 31 or np.any(x.type.zero_point):
         return x
+    if wide > 0:
+        return g.add(Shift(bits=wide, rounding="half_up", fmt=INT48), x, name=f"{name}.coarser")
     reach = Interval(*(end << bits for end in g.reach[x.name]))
     fmt = next((f for f in (INT32, INT48, INT64) if reach.inside(format_interval(f))), None)
     return x if fmt is None else g.add(Shift(bits=-bits, fmt=fmt), x, name=f"{name}.finer")

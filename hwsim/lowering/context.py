@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..blockformats import BlockFormat, weight_format_named
-from ..blocks.exact import Exact, exact, finer
+from ..blocks.exact import Exact, exact, multipliable
 from ..contracts import Contract, Dyadic16, contract_named, suited
 from ..formats import UINT1, UINT8, UINT16, Format, IntFormat, Reals
 from ..front import FrontGraph, FrontNode
@@ -97,7 +97,7 @@ class Lowering:
         top = CLAMPS.get(clamp)
         hi = None if top is None else int(encode(np.asarray(top), out.reshaped(())))
         rule = contract or contract_named(r.contract)
-        x = finer(self.graph, x, out, name) if rule is Dyadic16 else x
+        x = multipliable(self.graph, x, out, name) if rule is Dyadic16 else x
         return self.graph.add(Requant.to(out, x.type, rule, r.rounding, lo, hi), x, name=name)
 
     def exact(self, op: Exact, *ins: Value, name: str) -> Value:

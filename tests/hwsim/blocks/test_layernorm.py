@@ -164,7 +164,7 @@ def test_refusals():
     for what in ("weight", "bias"):
         assert_refused(lambda what=what: graph(LayerNorm(), **{what: np.ones(15)}), what, "(15,)", "16")
     assert_refused(lambda: graph(LayerNorm(), out=QType((), FP8_E4M3)), "fp8_e4m3")
-    assert_refused(lambda: graph(LayerNorm(), out=QType((2,), INT8, (0.1, 0.2), axis=0)), "per tensor")
+    assert_refused(lambda: graph(LayerNorm(), out=QType((2,), INT8, (0.1, 0.2), axis=0)), "2 constants")
     g = Graph("channels")
     assert_refused(lambda: LayerNorm()(g, g.input("x", QType(("N", 2), INT8, (0.1, 0.2), axis=1)), OUT), "per-channel")
     assert_refused(lambda: LayerNorm()(g, g.input("v", QType(("N",), INT8)), OUT), "('N',)", "(.., n)")

@@ -211,12 +211,12 @@ def test_wide_floats_leave_the_weights_their_scales(operands, weights):
     front = linear_net(rng.normal(size=(16, 8)), rng.normal(size=16))
     data = samples(front)
     recipe = Recipe(weights=weights, operands=operands, activations="int16")
-    if (weights, operands) == ("fp8_e4m3", "fp8_e5m2"):  # products of 50 bits
-        assert_refused(lambda: lowered(front, data, recipe), "'fc'", "narrower formats")
-        return
     g = lowered(front, data, recipe)
     ideal = quantize(front.params["w"].T, format_named(weights), axis=1).type.scale
-    assert g.constants["fc.weight"].type.scale == pytest.approx(ideal)
+    if (weights, operands) == ("fp8_e4m3", "fp8_e5m2"):  # the bias leaves 48 bits of products of 50
+        assert min(sqnr(front, g, data).values()) > 15
+    else:
+        assert g.constants["fc.weight"].type.scale == pytest.approx(ideal)
     check_engines(g, {"x": data["x"][:8]})
 
 
