@@ -114,10 +114,10 @@ class Kept:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             some = {name: x[: VERIFIED[model]] for name, x in inputs.items()}
-            np.savez(folder / f"{model}.npz", **some)  # type: ignore[arg-type]
+            np.savez(folder / f"{model}.npz", **some)
 
     def __call__(self, recipe: Recipe, p: Prepared, by: str = "") -> None:
-        """Keep one graph, if it is one of those."""
+        """Keep one graph, if it is one of those; of several seeds the last."""
         searched = recipe.operands == "fp4_e2m1"
         wanted = by == "lsq" or (KEPT.get(recipe.weights) == recipe.operands and searched == (by == "llm-fp4"))
         if self.folder is not None and wanted:

@@ -14,16 +14,18 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hwsim import Graph, QTensor, Recipe, save
+from hwsim import Graph, QTensor, Recipe, save, simulate
 from hwsim.formats import Reals
 from hwsim.front import FrontGraph
 from hwsim.qtensor import encode
 
+from .evaluation import evaluate
 from .evidence import Record, bench_of
 from .export import export
 from .llm_fp4 import LLMFP4
@@ -52,7 +54,6 @@ def smollm2(path: Path, layers: int = 30) -> None:
     record = Record("smollm2", path)
     held = language.tokens("held-out", HELD_OUT, LENGTH)
     front = export(make_model(layers, LENGTH), held[:2])
-    metric = lambda graph: perplexity(graph, held)  # noqa: E731
     record.put({
         "base": BASE, "layers": layers, "calibration_runs": RUNS, "length": LENGTH, "held_out_runs": HELD_OUT,
         "float_perplexity": of_scores(float_scores(front, held), held), "rows": [],
@@ -63,7 +64,17 @@ def smollm2(path: Path, layers: int = 30) -> None:
     base = Recipe(activations="int16", residual="int24", overrides=(("head", wide), *attention))
     methods = {name: (fmt, knobs and replace(knobs, **KNOBS)) for name, (fmt, knobs) in METHODS.items()}
     for seed in range(SEEDS):
-        rows(record, front, base, {"tokens": drawn[seed]}, {"tokens": held[:8]}, seed, "perplexity", metric, methods)
+        rows(
+            record,
+            front,
+            base,
+            {"tokens": drawn[seed]},
+            {"tokens": held[:8]},
+            seed,
+            "perplexity",
+            partial(perplexity, tokens=held),
+            methods,
+        )
 
 
 def block(folder: Path, number: int = 12) -> None:
@@ -83,7 +94,7 @@ def block(folder: Path, number: int = 12) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save(graph, folder / "smollm2-block.qg")
     (name,) = front.inputs
-    np.savez(folder / "smollm2.npz", **{name: states[RUNS:]})  # type: ignore[arg-type]
+    np.savez(folder / "smollm2.npz", **{name: states[RUNS:]})
 
 
 def vit(path: Path) -> None:
@@ -96,8 +107,6 @@ def vit(path: Path) -> None:
     methods |= {"llm-fp4, fisher": ("fp4_e2m1", LLMFP4(objective="fisher"))}
 
     def metric(graph: Graph) -> float:
-        from .evaluation import evaluate
-
         return float(evaluate(graph, bench.test, bench.labels)["accuracy"])
 
     for seed in range(SEEDS):
@@ -146,8 +155,6 @@ def layer_errors(front: FrontGraph, graph: Graph, data: dict[str, Any]) -> dict[
 
 def perplexity(graph: Graph, tokens: Any) -> float:
     """Through `hwsim.simulate`, run by run."""
-    from hwsim import simulate
-
     (out,) = graph.outputs
     scores = [QTensor(out.type, simulate(graph, {"tokens": t[None]})[out.name]).dequantize() for t in tokens]
     return of_scores(scores, tokens)

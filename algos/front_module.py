@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hwsim import Graph, lowering
 from hwsim.formats import IntFormat
 from hwsim.front import FrontGraph, Mark
+from hwsim.lowering.equalization import LAYERS
 from hwsim.lowering.movement import keeps_type
 from hwsim.lowering.roles import MOVES, find_roles, shared_steps
 from hwsim.lowering.simplify import simplify
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .prepare import Prepared
 
 Tensor = torch.Tensor
-WEIGHTED = ("linear", "conv1d", "conv2d")
 MAKERS = (Requant, Lut, Pwl, Concat, Gather, Select)
 
 
@@ -189,7 +189,7 @@ def weight_types(front: FrontGraph, graph: Graph) -> dict[str, QType]:
     """Weights of linear and convolution by parameter name; a shared one has the type of its first layer."""
     types: dict[str, QType] = {}
     for node in front.nodes:
-        if node.op in WEIGHTED:
+        if node.op in LAYERS:
             if f"{node.out}.scales" in graph.constants:
                 raise ValueError(f"{node.out!r}: weights in blocks cannot be trained yet; train another format")
             types.setdefault(node.ins[1], graph.constants[f"{node.out}.weight"].type)

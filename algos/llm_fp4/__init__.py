@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from hwsim.blockformats import BlockFormat, weight_format_named
+from hwsim.blockformats import weight_format_named
 from hwsim.formats import FORMATS, FloatFormat
 from hwsim.front import FrontGraph, FrontNode, Mark
+from hwsim.lowering.equalization import LAYERS
 
 from ..frameworks import one_thread, torch
 from ..prepare import Prepared
@@ -31,7 +32,6 @@ from .search import Choice, Side, search_linear, search_product
 Tensor = torch.Tensor
 SEARCHES = ("additive", "multiplicative")
 OBJECTIVES = ("mse", "fisher")
-WEIGHTED = ("linear", "conv1d", "conv2d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class LLMFP4:
             raise ValueError("no batches: give LLM-FP4 the calibration data")
         front, layers, products = prepared.front, *scope(prepared)
         with one_thread():
-            copies = [c for group in layers for c in (group.copy,)] + [c for p in products for c in p.ins]
+            copies = [group.copy for group in layers] + [c for p in products for c in p.ins]
             seen = captured(front, batches, copies)
             outs = [n.out for group in layers for n in group.readers]
             weights = fisher(front, batches, outs) if self.objective == "fisher" else {}
@@ -171,10 +171,11 @@ def scope(p: Prepared) -> tuple[list[Group], list[FrontNode]]:
     groups = [Group(c, f, tuple(n for n in p.front.consumers(c) if n.op == "linear")) for c, f in floats.items()]
     groups = [g for g in groups if g.readers]
     read = [n for g in groups for n in g.readers]
-    wrong = [f"{n.out!r} ({w})" for n in read if not is_float(w := p.recipe.at(n.out).weights)]
+    named = {n.out: p.recipe.at(n.out).weights for n in read}
+    wrong = [f"{n!r} ({w})" for n, w in named.items() if not isinstance(weight_format_named(w), FloatFormat)]
     if wrong:
         raise ValueError(f"LLM-FP4: weights of {', '.join(wrong)} are in no float format of elements; give them one")
-    weights = [n.ins[1] for n in p.front.nodes if n.op in WEIGHTED]
+    weights = [n.ins[1] for n in p.front.nodes if n.op in LAYERS]
     if shared := [n.out for n in read if weights.count(n.ins[1]) > 1]:
         raise ValueError(f"LLM-FP4: layers {shared} share their weights with others; give each its own")
     products = [n for n in p.front.nodes if n.op == "matmul" and all(i in floats for i in n.ins)]
@@ -190,12 +191,6 @@ def check_recipe(p: Prepared) -> None:
             f"LLM-FP4: {', '.join(wrong)} of the recipe cannot hold: scales are searched anew, one real number a "
             "channel of weights; leave the settings at their defaults"
         )
-
-
-def is_float(name: str) -> bool:
-    """Whether a format of weights is one of float elements."""
-    fmt = weight_format_named(name)
-    return not isinstance(fmt, BlockFormat) and isinstance(fmt, FloatFormat)
 
 
 def formats(name: str) -> tuple[FloatFormat, ...]:
