@@ -42,7 +42,8 @@ METHODS: dict[str, tuple[str, LLMFP4 | None]] = {
 PUBLISHED = LLMFP4(search="multiplicative", steps=100, rounds=3)
 RUNS, LENGTH, HELD_OUT = 16, 64, 16  # SmolLM2: runs of tokens to calibrate on, tokens of a run, runs held out
 KNOBS = {"steps": 13, "rows": 256}  # of SmolLM2's searches, a quarter of the default's work
-PRODUCTS = ("scores", "context")  # of attention, as they are named
+ATTENTION = tuple((f"*.{product}", {"operands": ""}) for product in ("scores", "context"))
+"""Overrides: the products of SmolLM2's attention stay as wide as what lies between layers."""
 IMAGES = 512  # of the ViT's test set, for the errors of layers
 
 
@@ -60,8 +61,7 @@ def smollm2(path: Path, layers: int = 30) -> None:
     })  # fmt: skip
     drawn = language.tokens("calibration", RUNS * SEEDS, LENGTH).reshape(SEEDS, RUNS, LENGTH)
     wide = {"weights": "int8", "operands": ""}
-    attention = tuple((f"*.{product}", {"operands": ""}) for product in PRODUCTS)
-    base = Recipe(activations="int16", residual="int24", overrides=(("head", wide), *attention))
+    base = Recipe(activations="int16", residual="int24", overrides=(("head", wide), *ATTENTION))
     methods = {name: (fmt, knobs and replace(knobs, **KNOBS)) for name, (fmt, knobs) in METHODS.items()}
     for seed in range(SEEDS):
         rows(
@@ -86,8 +86,7 @@ def block(folder: Path, number: int = 12) -> None:
     tokens = torch.from_numpy(language.tokens("calibration", RUNS + 2, LENGTH))
     with torch.no_grad():
         states = make_blocks(0, number - 1, LENGTH)(make_model(0, LENGTH).words(tokens)).numpy()
-    products = tuple((f"*.{product}", {"operands": ""}) for product in PRODUCTS)
-    recipe = Recipe(weights="fp4_e2m1", operands="fp4_e2m1", activations="int16", residual="int24", overrides=products)
+    recipe = Recipe(weights="fp4_e2m1", operands="fp4_e2m1", activations="int16", residual="int24", overrides=ATTENTION)
     front = export(make_blocks(number, number, LENGTH), states[:2])
     p = calibrate(Prepared(front=front, recipe=recipe), states[:RUNS])
     graph = lower(replace(LLMFP4(), **KNOBS)(p, states[:RUNS]))
