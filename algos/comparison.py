@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from hwsim.comparison import COMPARED
 from hwsim.quantization import quantize_model
 from hwsim.reports import Choice, ModelError, Trial, compare_models
 
-from .prepare import Prepared, as_batch
+from .prepare import Prepared, as_batch, as_batches
 
 
 def compare(
@@ -42,10 +42,7 @@ def compare(
         ValueError: batches, inputs or labels that do not fit.
     """
     front = p.source or p.front
-    if isinstance(batches, Mapping) or hasattr(batches, "shape"):
-        batches = [batches]
-    seen, test = [as_batch(front, i, b) for i, b in enumerate(batches)], as_batch(front, 0, inputs)
-
+    seen, test = [as_batch(front, i, b) for i, b in enumerate(as_batches(batches))], as_batch(front, 0, inputs)
     count = len(next(iter(test.values())))
     if labels is not None and len(np.asarray(labels)) != count:
         raise ValueError(f"compare: {len(np.asarray(labels))} labels for {count} samples")

@@ -74,10 +74,8 @@ def calibrate(p: Prepared, batches: Iterable[Any]) -> Prepared:
     Raises:
         ValueError: no batches, wrong names, shapes or dtypes, NaN or Inf.
     """
-    if isinstance(batches, Mapping) or hasattr(batches, "shape"):
-        batches = [batches]
     p.source = p.source or p.front
-    named = [as_batch(p.source, i, batch) for i, batch in enumerate(batches)]
+    named = [as_batch(p.source, i, batch) for i, batch in enumerate(as_batches(batches))]
     p.front, p.ranges, _ = settle(p.source, named, p.recipe)
     return p
 
@@ -87,6 +85,11 @@ def lower(p: Prepared) -> Graph:
     if not p.ranges:
         raise ValueError(f"model {p.front.name!r} has no ranges yet: call algos.calibrate(p, batches) before lower")
     return lowering.lower(p.front, p.ranges, p.recipe)
+
+
+def as_batches(batches: Iterable[Any]) -> list[Any]:
+    """A list of batches; one array, tensor or dict is one."""
+    return [batches] if isinstance(batches, Mapping) or hasattr(batches, "shape") else list(batches)
 
 
 def as_batch(front: FrontGraph, i: int, batch: Any) -> Batch:

@@ -19,6 +19,7 @@ from hwsim import __version__
 from hwsim.blockformats import BLOCK_FORMATS
 from hwsim.front import FrontGraph, FrontNode
 from hwsim.graph import Graph
+from hwsim.lowering.equalization import LAYERS
 from hwsim.lowering.fusing import fused_clamp
 from hwsim.qtensor import BATCH, QType
 
@@ -64,7 +65,7 @@ def emit_qdq(graph: Graph, twin: FrontGraph) -> onnx.ModelProto:
 
 def check_twin(graph: Graph, twin: FrontGraph) -> None:
     """ValueError for what ONNX has no form for, all at once, and for a float model of another graph."""
-    constants = [f"{n.out}.weight" for n in twin.nodes if n.op in ("linear", "conv1d", "conv2d")]
+    constants = [f"{n.out}.weight" for n in twin.nodes if n.op in LAYERS]
     constants += [f"{n.out}.table" for n in twin.nodes if n.op == "embedding"]
     strange = [name for name in constants if name not in graph.constants]
     strange += [name for name in twin.inputs if name not in {v.name for v in graph.inputs}]

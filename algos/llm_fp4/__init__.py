@@ -25,7 +25,7 @@ from hwsim.front import FrontGraph, FrontNode, Mark
 from hwsim.lowering.equalization import LAYERS
 
 from ..frameworks import one_thread, torch
-from ..prepare import Prepared
+from ..prepare import Prepared, as_batches
 from .capture import captured, fisher
 from .search import Choice, Side, search_linear, search_product
 
@@ -89,7 +89,7 @@ class LLMFP4:
         Raises:
             ValueError: not calibrated, nothing in float formats, operands in floats under weights that are none.
         """
-        batches = [batches] if hasattr(batches, "shape") or isinstance(batches, dict) else list(batches)
+        batches = as_batches(batches)
         if not batches:
             raise ValueError("no batches: give LLM-FP4 the calibration data")
         front, layers, products = prepared.front, *scope(prepared)
