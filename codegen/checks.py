@@ -144,11 +144,11 @@ def compare(
         wrong = want.astype(object) != have.astype(object) if want.dtype.kind != have.dtype.kind else want != have
         mismatches, codes = mismatches + int(wrong.sum()), codes + want.size
         if first is None and wrong.any():
-            first = explain(graph, {**inputs, **expected}, have, name, tuple(int(i) for i in np.argwhere(wrong)[0]))
+            first = mismatch(graph, {**inputs, **expected}, have, name, tuple(int(i) for i in np.argwhere(wrong)[0]))
     return Row(engine, build, tool, len(names), codes, mismatches, seconds, first)
 
 
-def explain(graph: Graph, env: Mapping[str, Codes], have: Codes, name: str, index: tuple[int, ...]) -> Mismatch:
+def mismatch(graph: Graph, env: Mapping[str, Codes], have: Codes, name: str, index: tuple[int, ...]) -> Mismatch:
     """The difference at `index` of value `name`, with its node's contract and operands."""
     node = next((n for n in graph.nodes if any(o.name == name for o in n.outs)), None)
     contract = getattr(node.op, "contract", None) if node else None

@@ -27,7 +27,9 @@ from .formats import (
     FP6_E2M3,
     FP6_E3M2,
     FP8_E4M3,
+    FP8_E4M3FNUZ,
     FP8_E5M2,
+    FP8_E5M2FNUZ,
     INT2,
     INT4,
     INT8,
@@ -46,13 +48,14 @@ from .formats import (
     FloatFormat,
     IntFormat,
 )
-from .graph import Graph, Node, Value
+from .graph import Graph, Node, State, Value
 from .narrowest import Narrowest, narrowest_accumulator
 from .ops.datapath import Datapath
 from .qtensor import BATCH, QTensor, QType, quantize
 from .recipe import Recipe
 from .simulation import simulate
 from .store import load, save
+from .streaming import stream
 
 __version__ = "0.1.0"
 
@@ -69,7 +72,9 @@ __all__ = [
     "FP6_E2M3",
     "FP6_E3M2",
     "FP8_E4M3",
+    "FP8_E4M3FNUZ",
     "FP8_E5M2",
+    "FP8_E5M2FNUZ",
     "INT2",
     "INT4",
     "INT8",
@@ -107,6 +112,7 @@ __all__ = [
     "QTensor",
     "QType",
     "Recipe",
+    "State",
     "TflSingle",
     "TflmDouble",
     "Value",
@@ -117,4 +123,5 @@ __all__ = [
     "quantize_blocks",
     "save",
     "simulate",
+    "stream",
 ]

@@ -157,7 +157,7 @@ class Pow2:
     @property
     def max_input(self) -> int:
         """What a left shift leaves of 62 bits."""
-        return 1 << min(61, 61 + min(self.shift))
+        return ((1 << 62) - 1) >> max(0, -min(self.shift))
 
     def apply(self, x: Ints) -> Ints:
         """The definition."""

@@ -88,6 +88,8 @@ class FloatFormat:
     """Sign, `exp_bits`, `man_bits`, subnormals; the top `reserved` codes of each sign (NaN, Inf) name no number.
 
     Without exponent bits every code is +-1.man: there is no 0, and what is nearer to 0 becomes +-1.
+
+    With `unsigned_zero` the code of negative zero is the one NaN (the "UZ" of FNUZ) and 0 has no sign.
     """
 
     name: str
@@ -95,6 +97,7 @@ class FloatFormat:
     man_bits: int
     bias: int
     reserved: int = 0
+    unsigned_zero: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for formats over 8 bits or whose grid does not fit int64."""
@@ -151,7 +154,7 @@ class FloatFormat:
     def is_reserved(self, codes: Codes) -> NDArray[np.bool_]:
         """Whether each code is NaN or Inf."""
         half = 1 << (self.bits - 1)
-        return np.asarray((codes & (half - 1)) >= half - self.reserved)
+        return np.asarray(((codes & (half - 1)) >= half - self.reserved) | (self.unsigned_zero & (codes == half)))
 
     def to_int(self, codes: Codes) -> Ints:
         """Integers of `codes` in units of ``2**lsb_exp``, int64."""
@@ -160,7 +163,7 @@ class FloatFormat:
     def encode(self, x: Reals, rounding: str = "half_even", rng: np.random.Generator | None = None) -> Codes:
         """Codes of `x` (finite, in units of 1): round to a neighbour, ties by the parity of the code, saturate.
 
-        Negative zero and negative numbers that round to zero keep their sign bit.
+        Negative zero and negative numbers that round to zero keep their sign bit, unless zero is unsigned.
         """
         grid = self.grid[: (1 << (self.bits - 1)) - self.reserved].astype(np.float64)
         magnitude = np.ldexp(np.minimum(np.abs(x), np.ldexp(grid[-1], self.lsb_exp)), -self.lsb_exp)
@@ -169,7 +172,37 @@ class FloatFormat:
         fraction = (magnitude - grid[low]) / np.maximum(grid[high] - grid[low], 1.0)
         negative = np.signbit(x)
         code = low + away(fraction, low % 2 == 1, negative, rounding, rng)
+        if self.unsigned_zero:
+            negative = negative & (code > 0)
         return (code | negative.astype(np.int64) << (self.bits - 1)).astype(np.uint8)
+
+
+    def cast(self, x: Reals, *, saturate: bool = True) -> Codes:
+        """Codes of any `x`, NaN and infinities included, half to even: ONNX's Cast and QuantizeLinear to float8.
+
+        Args:
+            x: reals in units of 1.
+            saturate: what rounds past the largest number becomes it; False: Inf, or NaN where there is no Inf.
+
+        Raises:
+            ValueError: NaN, or with ``saturate=False`` a number out of range, and the format has no code for it.
+
+        Source: ONNX operator specification, Cast and "Float stored in 8 bits"; E5M2's NaN is the quiet one.
+        """
+        nan, half = np.isnan(x), 1 << (self.bits - 1)
+        largest = half - 1 - self.reserved
+        top = np.ldexp(float(self.max_int), self.lsb_exp)
+        tie = 1.5 * top - 0.5 * np.ldexp(float(self.grid[largest - 1]), self.lsb_exp)
+        over = ~nan & ((np.abs(x) >= tie) if largest % 2 else (np.abs(x) > tie)) & (not saturate)
+        if (nan | over).any() and not (self.reserved or self.unsigned_zero):
+            raise ValueError(f"format {self.name!r}: no code for {x[nan | over].flat[0]}; saturate, or take it out first")
+        codes = self.encode(np.where(nan, 0.0, np.clip(x, -top, top)))
+        if self.unsigned_zero:
+            return np.where(nan | over, half, codes).astype(self.dtype)
+        infinity = half - self.reserved  # with one reserved code a sign it is the NaN
+        quiet = infinity + (self.reserved >> 1)
+        special = np.where(nan, quiet, infinity) | np.signbit(x).astype(np.int64) << (self.bits - 1)
+        return np.where(nan | over, special, codes).astype(self.dtype)
 
 
 Format = IntFormat | FloatFormat
@@ -184,6 +217,10 @@ FP6_E2M3 = FloatFormat("fp6_e2m3", 2, 3, bias=1)
 FP6_E3M2 = FloatFormat("fp6_e3m2", 3, 2, bias=3)
 FP8_E4M3 = FloatFormat("fp8_e4m3", 4, 3, bias=7, reserved=1)
 FP8_E5M2 = FloatFormat("fp8_e5m2", 5, 2, bias=15, reserved=4)
+# Finite, unsigned zero (arXiv:2206.02915). Why not in FORMATS: they read tensors of outside models, no engine's
+# quantizer makes them yet, so no recipe may ask for them by name.
+FP8_E4M3FNUZ = FloatFormat("fp8_e4m3fnuz", 4, 3, bias=8, unsigned_zero=True)
+FP8_E5M2FNUZ = FloatFormat("fp8_e5m2fnuz", 5, 2, bias=16, unsigned_zero=True)
 # The rest of LLM-FP4's search space (arXiv:2310.16836): no code is reserved. E5M0 is left out: 30 binades in 6 bits.
 FP6_E1M4 = FloatFormat("fp6_e1m4", 1, 4, bias=1)
 FP6_E4M1 = FloatFormat("fp6_e4m1", 4, 1, bias=7)

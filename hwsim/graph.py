@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from .formats import Codes
-from .qtensor import QTensor, QType
+from .qtensor import QTensor, QType, check_codes
 from .ranges import Interval, Operand, format_interval, tensor_interval
 
 
@@ -57,9 +57,25 @@ class Node:
     outs: tuple[Value, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a graph keeps from one step of a sequence to the next: an output that comes back as an input.
+
+    Args:
+        output: name of the output that holds the next step's state.
+        initial: codes of the first step, one sample.
+    """
+
+    output: str
+    initial: Codes
+
+
 @dataclass
 class Graph:
-    """Inputs, constants, nodes in order, outputs; `recipe` records how it was made (plain JSON data)."""
+    """Inputs, constants, nodes in order, outputs; `recipe` records how it was made (plain JSON data).
+
+    `states` names, by input, the pairs that carry a sequence's memory; engines see plain inputs and outputs.
+    """
 
     name: str = "model"
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -67,6 +83,7 @@ class Graph:
     constants: dict[str, QTensor] = field(default_factory=dict, init=False)
     nodes: list[Node] = field(default_factory=list, init=False)
     outputs: list[Value] = field(default_factory=list, init=False)
+    states: dict[str, State] = field(default_factory=dict, init=False)
     reach: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
     known: dict[str, Value] = field(default_factory=dict, init=False, repr=False)
 
@@ -130,6 +147,21 @@ class Graph:
             if not v.type.batched and self.inputs and any(i.type.batched for i in self.inputs):
                 raise ValueError(f"output {v.name!r} has no batch axis: it does not depend on a batched input")
             self.outputs.append(v)
+
+    def state(self, before: Value, after: Value, initial: Codes) -> None:
+        """Output `after` of one step is input `before` of the next; the first step has the codes `initial`."""
+        if before not in self.inputs or after not in self.outputs or before.name in self.states:
+            raise ValueError(f"state {before.name!r} -> {after.name!r}: must be an input, once, and an output")
+        if before.type != after.type or not before.type.batched:
+            raise ValueError(f"state {before.name!r}: {before.type} and {after.type} must be one batched type")
+        t = before.type
+        if initial.shape != t.sample_shape or initial.dtype != t.fmt.dtype:
+            raise ValueError(
+                f"state {before.name!r}: initial codes are {initial.dtype} {initial.shape}, must be "
+                f"{t.fmt.dtype} {t.sample_shape}"
+            )
+        check_codes(initial, t.fmt, f"state {before.name!r}")
+        self.states[before.name] = State(after.name, initial)
 
     def values(self) -> list[Value]:
         """Inputs and every computed value, in order."""

@@ -66,6 +66,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 def dumps(graph: Graph) -> bytes:
     """The bytes of a ``.qg``."""
     members = [(f"c{i}.npy", _npy(t.codes)) for i, t in enumerate(graph.constants.values())]
+    initial = [(f"s{i}.npy", _npy(s.initial)) for i, s in enumerate(graph.states.values())]
     document = {
         "hwsim": VERSION,
         "name": graph.name,
@@ -81,10 +82,15 @@ def dumps(graph: Graph) -> bytes:
         ],
         "outputs": [v.name for v in graph.outputs],
     }
+    if graph.states:  # Why not always: graphs without memory keep the bytes they had before there was any
+        document["states"] = [
+            {"input": name, "output": s.output, "member": member, "sha256": hashlib.sha256(data).hexdigest()}
+            for (name, s), (member, data) in zip(graph.states.items(), initial, strict=True)
+        ]
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as z:
-        for name, data in [("graph.json", text), *members]:
+        for name, data in [("graph.json", text), *members, *initial]:
             z.writestr(zipfile.ZipInfo(name, EPOCH), data)
         z.comment = hashlib.sha256(text).hexdigest().encode()
     return out.getvalue()
@@ -113,10 +119,8 @@ def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
     g = Graph(document["name"], recipe=document["recipe"])
     values = {d["name"]: g.input(d["name"], _type(d)) for d in document["inputs"]}
     for d in document["constants"]:
-        raw = z.read(d["member"])
-        if hashlib.sha256(raw).hexdigest() != d["sha256"]:
-            raise ValueError(f"constant {d['name'][:60]!r} does not match its checksum")
-        values[d["name"]] = g.constant(d["name"], QTensor(_type(d), _codes(raw, _type(d))))
+        codes = _codes(_member(z, d, f"constant {d['name'][:60]!r}"), _type(d))
+        values[d["name"]] = g.constant(d["name"], QTensor(_type(d), codes))
     for n in document["nodes"]:
         outs = g.add_all(_object(n["op"]), *(values[i] for i in n["ins"]), names=[d["name"] for d in n["outs"]])
         for v, d in zip(outs, n["outs"], strict=True):
@@ -124,7 +128,18 @@ def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
                 raise ValueError(f"value {v.name[:60]!r} is stored as {_type(d)}, its op makes {v.type}")
             values[v.name] = v
     g.output(*(values[name] for name in document["outputs"]))
+    for d in document.get("states", ()):
+        raw, before = _member(z, d, f"state {d['input'][:60]!r}"), values[d["input"]]
+        g.state(before, values[d["output"]], _codes(raw, before.type))
     return g
+
+
+def _member(z: zipfile.ZipFile, d: dict[str, Any], what: str) -> bytes:
+    """The array's bytes that a constant or a state names."""
+    raw = z.read(d["member"])
+    if hashlib.sha256(raw).hexdigest() != d["sha256"]:
+        raise ValueError(f"{what} does not match its checksum")
+    return raw
 
 
 def _npy(codes: Codes) -> bytes:

@@ -23,7 +23,8 @@ LAZY = {
     "hwsim/reports": {"jinja2", "matplotlib"},
     "hwsim/app": {"codegen", "algos", "tqdm", "onnx", "onnxruntime", "torch", "numba", "jinja2"},
     "codegen": {"onnx"},
-    "codegen/runners": {"onnx", "onnxruntime", "ziglang"},
+    "codegen/tflite": {"tflite", "flatbuffers"},
+    "codegen/runners": {"onnx", "onnxruntime", "ziglang", "ai_edge_litert", "tflite_micro"},
     "algos": {"torch", "tqdm", "tokenizers", "gguf"},
 }
 SOURCES = [p for room in ("hwsim", "codegen", "algos") for p in sorted((ROOT / room).rglob("*.py"))]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import bench, build, compare, doctor, emit, fit_lut, params, show, simulate, train, verify
-from .errors import Parser, explain, internal
+from . import bench, build, compare, doctor, emit, explain, fit_lut, params, show, simulate, train, verify
+from .errors import Parser, explained, internal
 
-COMMANDS = (build, simulate, emit, verify, show, params, fit_lut, compare, bench, train, doctor)
+COMMANDS = (build, simulate, emit, verify, explain, show, params, fit_lut, compare, bench, train, doctor)
 EXAMPLES = """examples:
   hwsim build -o build/                  the shipped example: quantize, verify, C, ONNX, report
   hwsim build mymodel:net --calibrate data.npz -o build/
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _quiet_pipe()
     except (ValueError, OSError, ImportError, RuntimeError) as e:
-        print(f"hwsim: {explain(e)}", file=sys.stderr)
+        print(f"hwsim: {explained(e)}", file=sys.stderr)
     except Exception as e:  # Why: Python's own status for a traceback is 1, which here says that engines differ
         print(f"hwsim: {internal(e)}", file=sys.stderr)
     return 2

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_formats, bench_lut
+from . import bench_formats, bench_lut, bench_qdq
 from .folder import check_file, place, write_folder
 from .pool import add_jobs
 
@@ -33,6 +33,11 @@ class Bench:
 BENCHES = (
     Bench(name="lut", what="piecewise-linear tables: ours, GQA-LUT's, NN-LUT's, the optimum", run=bench_lut.run),
     Bench(name="formats", what="number formats and datapaths, multiply-accumulates a second", run=bench_formats.run),
+    Bench(
+        name="qdq",
+        what="the QDQ export in ONNX Runtime against the integer graph, by session option",
+        run=bench_qdq.run,
+    ),
 )
 EXAMPLES = f"""what there is to measure:
 {chr(10).join(f"  {b.name:8} {b.what}" for b in BENCHES)}

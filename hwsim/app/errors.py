@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
-def explain(error: Exception) -> str:
+def explained(error: Exception) -> str:
     """`error` in one printable line."""
     if isinstance(error, ModuleNotFoundError):
         text = missing_module(error)

@@ -22,8 +22,8 @@ from .loading import imported, user_code
 from .settings import given, recipe_of
 from .shipped import EXAMPLE, EXAMPLES
 
-READABLE = f"{', '.join(EXAMPLES)} (shipped; default {EXAMPLE}), file.qg, package.module:function (torch)"
-PLANNED = (".onnx", ".tflite", ".pt2", ".pt", ".pth")
+READABLE = f"{', '.join(EXAMPLES)} (shipped; default {EXAMPLE}), file.qg, float .onnx, package.module:function (torch)"
+PLANNED = (".tflite", ".pt2", ".pt", ".pth")
 CALIBRATION_BATCH = 256  # samples at once
 
 
@@ -61,6 +61,10 @@ def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
         raise ValueError(f"{model}: {Path(model).suffix} models are not supported yet; build takes {READABLE}")
     if model.lower().endswith(".qg"):
         return graph_job
+    if model.lower().endswith(".onnx"):
+        if not args.calibrate:
+            raise ValueError(f"{model}: a float ONNX model needs --calibrate data.npz (keys are input names)")
+        return onnx_job
     if ":" not in model:
         raise ValueError(f"{model}: is no model that build knows; it takes {READABLE}")
     if not args.calibrate:
@@ -90,6 +94,16 @@ def example_job(args: argparse.Namespace) -> Job:
         graph=made.graph, front=made.twin, inputs=inputs, labels=labels, source=source, data=words,
         ablation=ablation(front, seen, args, inputs, labels),
     )  # fmt: skip
+
+
+def onnx_job(args: argparse.Namespace) -> Job:
+    """A float ONNX model of another tool, on data of the user's, without torch."""
+    from codegen.onnx_float import front_graph
+    from codegen.onnx_model import load_model
+
+    data = load_reals(args.calibrate)
+    front = front_graph(load_model(args.model, {name: x.shape[1:] for name, x in data.items()}))
+    return float_job(args, front, data, Path(args.model).name)
 
 
 def torch_job(args: argparse.Namespace) -> Job:

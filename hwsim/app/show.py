@@ -13,7 +13,7 @@ from ..reports.report import layer_entry, model_entry, totals
 from ..reports.text import layer_table, totals_lines
 from ..reports.wording import name
 from ..store import load
-from .errors import explain
+from .errors import explained
 
 EXAMPLES = """examples:
   hwsim show build/model.qg
@@ -86,4 +86,4 @@ def memory(graph: Graph) -> tuple[Any, str]:
 
         return footprint(graph), ""
     except (ValueError, ImportError) as e:
-        return None, explain(e)
+        return None, explained(e)

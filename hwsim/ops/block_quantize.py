@@ -66,6 +66,8 @@ class BlockQuantize:
             raise ValueError(f"block_quantize: exponents {self.lo}..{self.hi} are outside -{BIAS}..{BIAS}")
         if self.fmt.min_int >= 0:
             raise ValueError(f"block_quantize: {self.fmt.name} elements have no sign; use a signed format")
+        if isinstance(self.fmt, FloatFormat) and self.fmt.unsigned_zero:
+            raise ValueError(f"block_quantize: {self.fmt.name}'s zero has no sign, which no engine makes; use fp8_e4m3")
         if isinstance(self.fmt, FloatFormat) and self.mantissa == 0 and self.rounding == "half_even":
             # Why: the parity of such a code is its exponent's, which the rounding shift does not see
             raise ValueError(f"block_quantize: {self.fmt.name} has no mantissa, so no even neighbour; use 'half_away'")

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("deap")
 
 from algos.gqa_lut import comparison, fit
-from hwsim.app import bench_formats
+from hwsim.app import bench_formats, bench_qdq
 from hwsim.app.bench import BENCHES
 from hwsim.ops import MatMul
 
@@ -85,3 +85,28 @@ def test_refusals_are_one_line(refused, tmp_path):
     assert "(0, 4, 4)" in refused("bench", "formats", "--sizes", 0, 4, 4)
     assert "--runs 0" in refused("bench", "formats", "--runs", 0)
     assert str(tmp_path) in refused("bench", "lut", "--json", tmp_path)
+
+
+def test_qdq_on_one_model(hwsim, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(bench_qdq, "MODELS", (("ds-cnn", "int8"),))
+    monkeypatch.setattr(bench_qdq, "SAMPLES", 16)
+    path = tmp_path / "qdq.json"
+    status, out, _ = hwsim("bench", "qdq", "--json", path)
+    assert status == 0
+    rows = json.loads(path.read_text())["qdq"]["rows"]
+    assert len(rows) == len(bench_qdq.LEVELS) * len(bench_qdq.ENTRIES)
+    assert all(r["differ"] < 10 and r["largest"] <= 1 for r in rows)
+    assert "not bit exact" in out
+    assert "closest: ORT_" in out
+
+
+def test_the_distance_of_codes():
+    job = bench_qdq.job("ds-cnn", "int8")
+    want = bench_qdq.simulate(job.graph, {k: x[:4] for k, x in job.inputs.items()})
+    (v,) = job.graph.outputs
+    real = (want[v.name] - v.type.zero_point) * v.type.lsb
+    assert bench_qdq.distance(job.graph, want, [real]) == (0, 0, 100)
+    real[0, 0] += 2 * v.type.lsb
+    differ, largest, _ = bench_qdq.distance(job.graph, want, [real])
+    assert (round(differ * real.size / 100, 9), largest) == (1, 2)

@@ -108,7 +108,7 @@ def test_progress_goes_to_stderr(hwsim, graph_file, tmp_path):
 @pytest.mark.parametrize(
     ("words", "culprit"),
     [
-        (("m.onnx",), "not supported yet"),
+        (("m.onnx",), "needs --calibrate"),
         (("m.TFLITE",), "not supported yet"),
         (("m.pt2",), "not supported yet"),
         (("lenet",), "lenet"),

@@ -6,7 +6,7 @@ import pytest
 
 import hwsim as package
 from hwsim.app import COMMANDS, show
-from hwsim.app.errors import explain, one_line
+from hwsim.app.errors import explained, one_line
 
 SCRIPT = Path(sys.executable).with_name("hwsim")
 
@@ -99,5 +99,5 @@ def test_no_failure_is_taken_for_a_mismatch(refused, monkeypatch, graph_file, er
 def test_errors_are_printable_and_short():
     assert one_line("a\nb\x1b\u202e \n\n c") == "a; b\\x1b\\u202e; c"
     assert len(one_line("x" * 100_000)) < 2100
-    assert explain(FileNotFoundError(2, "No such file or directory", "x.npz")) == "x.npz: No such file or directory"
-    assert explain(ValueError()) == "ValueError"
+    assert explained(FileNotFoundError(2, "No such file or directory", "x.npz")) == "x.npz: No such file or directory"
+    assert explained(ValueError()) == "ValueError"

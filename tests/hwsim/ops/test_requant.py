@@ -148,4 +148,4 @@ def test_refusals():
     refuses(halve, (t(3, 2, scale=(1.0,) * 3, axis=0),), "axis 0", "(3, 2)")
     overflows(halve, (t(3, fmt=INT64),), str(2**63 - 1), "dyadic16", str(2**46))
     overflows(Requant(contract=TflmDouble.of(4.0), scale=0.25), (t(3, fmt=INT32),), str(2**31), str(2**28))
-    overflows(Requant(contract=Pow2.of(2.0**20), scale=2.0**-20), (t(3, fmt=INT64),), "pow2", str(2**41))
+    overflows(Requant(contract=Pow2.of(2.0**20), scale=2.0**-20), (t(3, fmt=INT64),), "pow2", str(2**42 - 1))

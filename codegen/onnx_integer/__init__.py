@@ -1,0 +1,1 @@
+"""Quantized ONNX: Q/DQ pairs and QLinear operators become the integer graph."""

@@ -1,0 +1,119 @@
+"""An outside model in the engine that it was made for, beside ours: where, by how much and why do they differ?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.formats import Codes
+from hwsim.graph import Graph
+from hwsim.simulation import as_codes
+from hwsim.store import load
+
+from .explanation import Explanation, explain_codes
+from .runners import RUNNERS
+
+Named = dict[str, Codes]
+
+
+def _litert(data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
+    from .runners.litert import run_litert
+
+    return _tensors(run_litert, data, graph, inputs)
+
+
+def _tflm(data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
+    from .runners.tflm import run_tflm
+
+    return _tensors(run_tflm, data, graph, inputs)
+
+
+def _tensors(run: Callable[..., Named], data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
+    """Samples one after another: each is a step where the model has states."""
+    given = [inputs[v.name][:, None] for v in graph.inputs if v.name not in graph.states]
+    found = run(data, given)
+    return {name: x.reshape(len(x), *x.shape[2:]) if x.ndim > 1 else x for name, x in found.items()}
+
+
+OUTSIDE: dict[str, tuple[str, Callable[[bytes, Graph, Mapping[str, Codes]], Named]]] = {
+    "litert": (".tflite", _litert),
+    "tflm": (".tflite", _tflm),
+}
+"""Engine -> the files that it takes, and how it runs them; every other engine runs what we emit."""
+READERS = (".qg", ".tflite", ".onnx")
+
+
+def explain(
+    model: str | os.PathLike[str],
+    inputs: Mapping[str, NDArray[Any]],
+    *,
+    against: str,
+    contract: str = "",
+) -> Explanation:
+    """Run a model in another engine and here, and explain the first difference.
+
+    Args:
+        model: a quantized ``.tflite`` or ``.onnx``, or a ``.qg``.
+        inputs: codes or reals of the inputs that are no states, first axis samples; where the model has states, the
+            samples are the steps of one sequence.
+        against: ``litert``, ``tflm`` (the ``.tflite`` itself), ``ort`` (an ``.onnx`` itself), or an engine that runs
+            what we emit: ``c``, ``numba``, ``onnx_reference``, for a ``.tflite`` or a ``.qg`` ``ort`` too.
+        contract: how we read a ``.tflite``, see `codegen.read_tflite`.
+
+    Raises:
+        ValueError: an unknown engine, one that does not take such a file, bad inputs, a file that cannot be read.
+    """
+    path = Path(model)
+    graph = read_graph(path, contract)
+    given = {v: inputs[v.name] for v in graph.inputs if v.name in inputs}
+    wanted = [v.name for v in graph.inputs if v.name not in graph.states]
+    if sorted(inputs) != sorted(wanted):
+        raise ValueError(f"inputs are {sorted(inputs)}, {path.name} has {sorted(wanted)}")
+    codes = {v.name: as_codes(v, x) for v, x in given.items()}
+    if len({len(x) for x in codes.values()}) != 1:
+        raise ValueError(f"numbers of samples must be equal, got { {n: len(x) for n, x in codes.items()} }")
+    complete, theirs = _codes(path, graph, against, codes)
+    return explain_codes(graph, against, complete, theirs)
+
+
+def read_graph(path: Path, contract: str = "") -> Graph:
+    """The integer graph of a ``.qg`` or of a quantized outside model; ValueError for any other file."""
+    suffix = path.suffix.lower()
+    if contract and suffix != ".tflite":
+        raise ValueError(f"{path.name}: a contract can be chosen for a .tflite alone; this file says its own")
+    if suffix == ".tflite":
+        from .tflite_reader import read_tflite
+
+        return read_tflite(path, contract or "tfl_single")
+    if suffix == ".qg":
+        return load(path)
+    raise ValueError(f"{path.name}: is none of {', '.join(READERS)}")
+
+
+def _codes(path: Path, graph: Graph, engine: str, inputs: Mapping[str, Codes]) -> tuple[Named, Named]:
+    """Codes of every input, states included, and of all that the engine computed."""
+    suffix, run = OUTSIDE.get(engine, ("", None))
+    if run and (engine not in RUNNERS or path.suffix.lower() == suffix):
+        if path.suffix.lower() != suffix:
+            raise ValueError(f"{engine} runs {suffix} files, {path.name} is none")
+        theirs = run(path.read_bytes(), graph, inputs)
+        return {**inputs, **_before(graph, theirs)}, theirs
+    if engine not in RUNNERS:
+        raise ValueError(f"engine {engine!r} is unknown: use one of {', '.join(dict.fromkeys((*OUTSIDE, *RUNNERS)))}")
+    samples = len(next(iter(inputs.values())))
+    start = {n: np.repeat(s.initial[None], samples, 0) for n, s in graph.states.items()}
+    *_, (_, theirs) = RUNNERS[engine](graph, {**inputs, **start}, True)
+    return {**inputs, **start}, theirs
+
+
+def _before(graph: Graph, theirs: Named) -> Named:
+    """States before each step: the initial ones, then what the engine left."""
+    return {
+        name: np.concatenate([s.initial[None], theirs[s.output][:-1].reshape(-1, *s.initial.shape)])
+        for name, s in graph.states.items()
+    }

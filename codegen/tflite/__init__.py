@@ -1,0 +1,1 @@
+"""TFLite files: the schema as plain data, and one converter an operator."""
