@@ -18,7 +18,9 @@ from hwsim.graph import Graph
 from hwsim.qtensor import QType
 
 from .frameworks import torch
+from .torch_float_pool import float_pool
 from .torch_float_sum import float32_sum
+from .torch_scaled_add import scaled_add
 
 Tensor = torch.Tensor
 Types = tuple[QType, ...]
@@ -105,7 +107,7 @@ def rescale(contract: Any, x: Tensor) -> Tensor:
             return divide(high, (-shift).clamp(min=0), "half_away")
         case OnnxFloat():
             scaled = x.to(torch.float32) * numbers(contract.scale).to(torch.float32)
-            return torch.round(scaled.clamp(-(2.0**62), 2.0**62)).long()
+            return torch.round((scaled + contract.origin).clamp(-(2.0**62), 2.0**62)).long() - contract.origin
     raise ValueError(f"contract {contract.name!r} is unknown to the torch engine")
 
 
@@ -210,7 +212,7 @@ def block_quantize(op: ops.BlockQuantize, types: Types, x: Tensor) -> tuple[Tens
 def nearest(grid: Tensor, x: Tensor, rounding: str) -> Tensor:
     """Index of the entry of an ascending grid that `x` >= 0 rounds to; past its end the last."""
     grid = grid.double()
-    low = (torch.searchsorted(grid, x, right=True) - 1).clamp(max=len(grid) - 2)
+    low = (torch.searchsorted(grid, x.contiguous(), right=True) - 1).clamp(max=len(grid) - 2)
     middle = (grid[low] + grid[low + 1]) / 2
     match rounding:
         case "toward_zero":
@@ -387,7 +389,7 @@ RUN: dict[type, Callable[..., Any]] = {
     **{ops.BlockMatMul: block_matmul, ops.BlockQuantize: block_quantize},
     **{ops.MatMul: matmul, ops.Conv2d: conv2d, ops.Pool: pool, ops.Requant: requant, ops.Lut: lut, ops.Pwl: pwl},
     **{ops.Add: add, ops.Mul: mul, ops.Reduce: reduce, ops.Shift: shift, ops.Select: select},
-    **{ops.ShiftBy: shift_by, ops.Normalize: normalize},
+    **{ops.ShiftBy: shift_by, ops.Normalize: normalize, ops.ScaledAdd: scaled_add, ops.FloatPool: float_pool},
     **{ops.Reshape: reshape, ops.Pad: pad, ops.Gather: gather, ops.Expand: expand, ops.Slice: cut},
     ops.Transpose: lambda op, types, x: x.permute(op.perm),
     ops.Concat: lambda op, types, *xs: torch.cat(xs, op.axis),

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from .c import Footprint, emit_c, footprint
 from .checks import Report, verify
+from .onnx_reader import read_onnx
 from .onnx_text import emit_onnx
+from .outside import explain
 from .qdq import emit_qdq
+from .tflite_reader import read_tflite
 
-__all__ = ["Footprint", "Report", "emit_c", "emit_onnx", "emit_qdq", "footprint", "verify"]
+__all__ = [
+    "Footprint",
+    "Report",
+    "emit_c",
+    "emit_onnx",
+    "emit_qdq",
+    "explain",
+    "footprint",
+    "read_onnx",
+    "read_tflite",
+    "verify",
+]

@@ -8,7 +8,10 @@ from hwsim.graph import Graph, Node
 
 MAPS = ("requant", "lut", "pwl", "shift")  # one code in, one code out: a function that a loop may call
 # Loops that may call maps before they store.
-HOSTS = ("matmul", "block_matmul", "conv2d", "pool", "add", "mul", "reduce", "shift_by")
+HOSTS = (
+    *("matmul", "block_matmul", "conv2d", "pool", "float_pool"),
+    *("add", "mul", "scaled_add", "reduce", "shift_by"),
+)
 
 Chain = list[tuple[int, Node]]  # nodes with their numbers; the first makes the loop, the others are called in it
 

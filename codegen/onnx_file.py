@@ -155,6 +155,16 @@ def attribute_of(attribute: Any) -> Any:
     return list(value) if attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS) else value
 
 
+def integer_results(data: bytes) -> tuple[set[str], set[str]]:
+    """Names of the inputs of a model's content that are integers, and of everything that its nodes compute."""
+    from onnx import TensorProto, load_from_string
+
+    graph = load_from_string(data).graph
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+    taken = {i.name for i in graph.input if i.type.tensor_type.elem_type not in floats}
+    return taken, {name for node in graph.node for name in node.output}
+
+
 def first_line(e: Exception) -> str:
     """The first line of an error, not too long."""
     return (str(e).strip().splitlines() or [type(e).__name__])[0][:300]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.formats import Codes
-from hwsim.graph import Graph
+from hwsim.graph import Graph, Value
 from hwsim.simulation import as_codes
 from hwsim.store import load
 
@@ -33,6 +33,24 @@ def _tflm(data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
     return _tensors(run_tflm, data, graph, inputs)
 
 
+def _ort(data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
+    """Only codes are asked for: an exposed real would hinder the fusions whose arithmetic is in question."""
+    from .onnx_file import integer_results
+    from .runners.ort_model import run_ort_model
+
+    taken, made = integer_results(data)
+    wanted = {v.name: v.type.fmt.dtype for n in graph.nodes for v in n.outs if v.name in made}
+    feeds = {v.name: inputs[v.name] if v.name in taken else reals(v, inputs[v.name]) for v in graph.inputs}
+    found = run_ort_model(data, feeds, wanted)
+    return {name: x for name, x in found.items() if name in wanted}
+
+
+def reals(v: Value, codes: Codes) -> NDArray[np.float32]:
+    """Float32 numbers that QuantizeLinear turns into `codes`."""
+    t = v.type
+    return np.asarray((t.fmt.to_int(codes) - t.along_axis(t.zero_point)) * t.along_axis(t.lsb), np.float32)
+
+
 def _tensors(run: Callable[..., Named], data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
     """Samples one after another: each is a step where the model has states."""
     given = [inputs[v.name][:, None] for v in graph.inputs if v.name not in graph.states]
@@ -43,6 +61,7 @@ def _tensors(run: Callable[..., Named], data: bytes, graph: Graph, inputs: Mappi
 OUTSIDE: dict[str, tuple[str, Callable[[bytes, Graph, Mapping[str, Codes]], Named]]] = {
     "litert": (".tflite", _litert),
     "tflm": (".tflite", _tflm),
+    "ort": (".onnx", _ort),
 }
 """Engine -> the files that it takes, and how it runs them; every other engine runs what we emit."""
 READERS = (".qg", ".tflite", ".onnx")
@@ -92,6 +111,15 @@ def read_graph(path: Path, contract: str = "") -> Graph:
         return read_tflite(path, contract or "tfl_single")
     if suffix == ".qg":
         return load(path)
+    if suffix == ".onnx":
+        from .onnx_reader import read_onnx
+
+        read = read_onnx(path)
+        if isinstance(read, Graph):
+            return read
+        raise ValueError(
+            f"{path.name}: is a float model; quantize it first, hwsim build {path.name} --calibrate data.npz"
+        )
     raise ValueError(f"{path.name}: is none of {', '.join(READERS)}")
 
 

@@ -11,14 +11,11 @@ from hwsim.graph import Graph
 from .tflite.context import FORMATS, Operator, Reading, Subgraph
 from .tflite.layers import LAYERS
 from .tflite.movement import MOVEMENT
+from .tflite.nonlinear import NONLINEAR
 from .tflite.schema import subgraphs
 from .tflite.state import STATE, finish
 from .unsupported import Unsupported, problem
 
-try:
-    from .tflite.nonlinear import NONLINEAR
-except ModuleNotFoundError:
-    NONLINEAR = {}
 CONVERTERS: dict[str, Callable[[Reading, Operator], None]] = {**LAYERS, **MOVEMENT, **STATE, **NONLINEAR}
 ENGINES = {"tfl_single": "LiteRT's reference kernels", "tflm_double": "TFLM"}
 
@@ -53,10 +50,8 @@ def read_tflite(source: str | os.PathLike[str] | bytes, contract: str = "tfl_sin
 
 
 def _read(what: str, r: Reading, main: Subgraph) -> Graph:
-    problems = [_position(o) for o in main.operators if o.kind not in (*CONVERTERS, "DEQUANTIZE")]
-    if problems:
-        known = ", ".join(CONVERTERS)
-        raise Unsupported(what, [problem(p, "is not taken", f"known: {known}") for p in problems])
+    if problems := [p for op in main.operators for p in _refused(r, op)]:
+        raise Unsupported(what, problems)
     try:
         for i in main.inputs:
             if r.tensor(i).kind in FORMATS:
@@ -64,8 +59,13 @@ def _read(what: str, r: Reading, main: Subgraph) -> Graph:
     except ValueError as e:
         raise ValueError(f"{what}: inputs: {e}") from None
     sources: dict[int, int] = {}  # of DEQUANTIZE: its result -> the codes
+    lost: set[int] = set()  # what no operator could make, so that each cause is named once
     for op in main.operators:
-        _convert(what, r, op, sources)
+        if lost.isdisjoint(op.ins):
+            problems += _convert(r, op, sources)
+        lost.update(i for i in op.outs if not (i in r.values or i in r.handles or i in sources))
+    if problems:
+        raise Unsupported(what, problems)
     try:
         r.graph.output(*dict.fromkeys(r.value(sources.get(i, i)) for i in main.outputs))
         finish(r)
@@ -74,17 +74,30 @@ def _read(what: str, r: Reading, main: Subgraph) -> Graph:
     return r.graph
 
 
-def _convert(what: str, r: Reading, op: Operator, sources: dict[int, int]) -> None:
+def _refused(r: Reading, op: Operator) -> list[str]:
+    """What can be said of an operator without what comes before it: an unknown kind, real numbers."""
+    if op.kind not in (*CONVERTERS, "DEQUANTIZE"):
+        return [problem(_position(op), "is not taken", f"known: {', '.join(CONVERTERS)}")]
+    looked_at = {"QUANTIZE": op.outs, "DEQUANTIZE": op.ins}.get(op.kind, (*op.ins, *op.outs))
+    found = [r.tensors[i] for i in looked_at if 0 <= i < len(r.tensors) and r.tensors[i].kind.startswith("FLOAT")]
+    if not found:
+        return []
+    names = ", ".join(f"{t.name[:60]!r} {t.kind}" for t in found)
+    return [problem(_position(op), f"computes with {names}", "quantize the whole model to integers")]
+
+
+def _convert(r: Reading, op: Operator, sources: dict[int, int]) -> list[str]:
+    """Add one operator to the graph; what is wrong with it."""
     try:
         if op.kind == "DEQUANTIZE":
             sources[op.outs[0]] = op.ins[0]
         else:
             CONVERTERS[op.kind](r, op)
     except ValueError as e:
-        raise Unsupported(what, [problem(_position(op), str(e))]) from None
+        return [problem(_position(op), str(e))]
     except (IndexError, KeyError, TypeError) as e:  # a damaged operator lacks inputs or options
-        reason = f"lacks inputs, results or options: {type(e).__name__}: {e}"
-        raise Unsupported(what, [problem(_position(op), reason)]) from None
+        return [problem(_position(op), f"lacks inputs, results or options: {type(e).__name__}: {e}")]
+    return []
 
 
 def _position(op: Operator) -> str:

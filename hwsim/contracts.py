@@ -29,6 +29,8 @@ from .formats import Reals
 from .jit import jit
 from .rounding import ROUNDINGS, Ints, check_rounding, shift_right, shift_right_scalar
 
+TOLERANCE = 2.0**-16  # how far constants may be from input lsb / output lsb, relatively
+
 
 class Contract(Protocol):
     """What every contract offers; `apply` is the definition, `apply_fast` its numba twin."""
@@ -177,10 +179,11 @@ class _TflConstants:
 
     multiplier: tuple[int, ...]
     shift: tuple[int, ...]
+    bits: ClassVar[int] = 31
 
     def __post_init__(self) -> None:
         """Raise ValueError for constants outside TFLite's."""
-        _check("tfl", "multiplier", self.multiplier, 0, (1 << 31) - 1)
+        _check("tfl", "multiplier", self.multiplier, 0, (1 << self.bits) - 1)
         _check("tfl", "shift", self.shift, -31, 30)
         _check_lengths("tfl", self.multiplier, self.shift)
 
@@ -205,13 +208,15 @@ class _TflConstants:
 class TflSingle(_TflConstants):
     """``round(x * multiplier * 2**(shift - 31))``: one rounding.
 
-    Why half_away: LiteRT 2.3's reference kernel rounds ``float64(x) * ratio`` by C's `round`; only a number within
-    2**-31 of a tie can tell its float64 ratio from the Q31 multiplier here. ``half_up`` is the older integer form
+    Why half_away: LiteRT 2.3's reference kernel rounds ``float64(x) * ratio`` by C's `round`. Only a number within
+    2**-31 of a tie can tell its float64 ratio from a Q31 multiplier; `hwsim.dialects.float64_ratio` finds constants
+    that no accumulator can tell, which may take up to 40 bits. ``half_up`` is the older integer form
     (TFLITE_SINGLE_ROUNDING), which differs on every exact tie below zero.
     """
 
     rounding: str = "half_away"
     name: ClassVar[str] = "tfl_single"
+    bits: ClassVar[int] = 40
 
     def __post_init__(self) -> None:
         """Raise ValueError for constants or roundings that are not TFLite's."""
@@ -220,8 +225,8 @@ class TflSingle(_TflConstants):
 
     @property
     def max_input(self) -> int:
-        """An int32 accumulator."""
-        return 1 << 31
+        """An int32 accumulator, or what wider multipliers leave of 62 bits."""
+        return min(1 << 31, ((1 << 62) - 1) // max(1, *self.multiplier))
 
     def apply(self, x: Ints) -> Ints:
         """The definition."""
@@ -272,12 +277,14 @@ def _tflm_double(x: Any, multiplier: Any, shift: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class OnnxFloat:
-    """``half_even(float32(x) * float32(scale))``: ONNX QLinearMatMul / QLinearConv as ONNX Runtime computes them.
+    """``half_even(float32(x) * float32(scale) + origin) - origin``: ONNX Runtime's QLinear operators.
 
-    The only contract that computes in floating point at run time, and it says so.
+    The only contract that computes in floating point at run time, and it says so. QLinearMatMul and QLinearConv round
+    before they add the zero point; QLinearMul adds it to the float32 product and rounds then, which `origin` says.
     """
 
     scale: tuple[float, ...]
+    origin: int = 0
     name: ClassVar[str] = "onnx_float"
 
     def __post_init__(self) -> None:
@@ -285,6 +292,7 @@ class OnnxFloat:
         for s in self.scale:
             if not (np.isfinite(s) and s > 0 and float(np.float32(s)) == s):
                 raise ValueError(f"onnx_float: scale {s!r} is no positive finite float32")
+        _check(self.name, "origin", (self.origin,), -(1 << 16), 1 << 16)
 
     @classmethod
     def of(cls, ratio: ArrayLike, rounding: str = "half_even") -> Self:
@@ -308,11 +316,11 @@ class OnnxFloat:
 
     def apply(self, x: Ints) -> Ints:
         """The definition; products are clipped to +-2**62, far past every narrow format, to stay integers."""
-        product = x.astype(np.float32) * np.asarray(self.scale, np.float32)
-        return np.rint(np.clip(product, -(2.0**62), 2.0**62)).astype(np.int64)
+        placed = x.astype(np.float32) * np.asarray(self.scale, np.float32) + np.float32(self.origin)
+        return np.asarray(np.rint(np.clip(placed, -(2.0**62), 2.0**62)).astype(np.int64) - self.origin)
 
     def apply_fast(self, x: Ints) -> Ints:
-        """The definition is already three vector instructions."""
+        """The definition is already a few vector instructions."""
         return self.apply(x)
 
 

@@ -31,6 +31,8 @@ MAX_BYTES = 1 << 31  # of all members together
 MAX_JSON = 1 << 28
 EPOCH = (1980, 1, 1, 0, 0, 0)
 STORED = (*OPS, *CONTRACTS, Datapath, Float32Sum, IntFormat, FloatFormat)
+LATER = {"datapath": PLAIN, "origin": 0}
+"""Fields that classes got later, and their defaults, which are not written: graphs keep the bytes they had before."""
 CLASSES: dict[str, type[Any]] = {c.__name__: c for c in STORED}
 
 
@@ -174,9 +176,8 @@ def _plain(x: Any) -> Any:
     if isinstance(x, (IntFormat, FloatFormat)) and FORMATS.get(x.name) == x:
         return x.name
     if type(x).__name__ in CLASSES:
-        # Why without a plain datapath: graphs that make no such choice keep the bytes they had before there was one
         values = {f.name: getattr(x, f.name) for f in fields(x)}
-        return {"is": type(x).__name__, **{k: _plain(v) for k, v in values.items() if v != PLAIN}}
+        return {"is": type(x).__name__, **{k: _plain(v) for k, v in values.items() if k not in LATER or v != LATER[k]}}
     if isinstance(x, tuple):
         return tuple(_plain(e) for e in x)
     return x.item() if isinstance(x, np.generic) else x

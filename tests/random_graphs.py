@@ -26,6 +26,7 @@ from hwsim.ops import (
     Add,
     Concat,
     Expand,
+    FloatPool,
     Gather,
     Lut,
     Mul,
@@ -36,6 +37,7 @@ from hwsim.ops import (
     Reduce,
     Requant,
     Reshape,
+    ScaledAdd,
     Select,
     Shift,
     ShiftBy,
@@ -92,6 +94,13 @@ def pool(b: Builder) -> None:
     b.add(Pool(kind=b.pick(("max", "mean")), **window(b), fmt=b.pick((INT32, INT64))), x)
 
 
+def float_pool(b: Builder) -> None:
+    x = b.any(lambda v: len(v.type.sample_shape) == 3 and v.type.fmt.bits <= 16)
+    step = float(x.type.scale) * b.pick((1.0, float(b.rng.uniform(0.2, 2))))
+    fmt, zero = b.pick((INT8, UINT8, INT16)), int(b.rng.integers(0, 4))
+    b.add(FloatPool(**window(b), include_pad=bool(b.rng.random() < 0.5), fmt=fmt, scale=step, zero_point=zero), x)
+
+
 def add(b: Builder) -> None:
     x = b.any(lambda v: v.type.fmt.bits <= 32)
     shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:], (1,) * len(x.type.sample_shape)])
@@ -105,6 +114,23 @@ def mul(b: Builder) -> None:
     shape = b.pick([x.type.sample_shape, x.type.sample_shape[-1:]])
     y = b.pick([x, b.constant(b.pick((INT8, UINT8, FP4_E2M1)), tuple(shape))])
     b.add(Mul(fmt=b.pick((INT32, INT64))), *((x, y) if b.rng.random() < 0.5 else (y, x)))
+
+
+def scaled_add(b: Builder) -> None:
+    """With itself or a constant, broadcast; into 8 or 16 bits."""
+    x = b.any(lambda v: isinstance(v.type.fmt, IntFormat) and v.type.fmt.bits <= 16)
+    shape, scale = b.pick([x.type.sample_shape, x.type.sample_shape[-1:]]), float(x.type.scale)
+    zero = int(b.rng.integers(-3, 4))
+    y = b.pick([x, b.constant(INT8, tuple(shape), scale * float(b.rng.uniform(0.3, 3)), zero)])
+    fmt, step, (za, zb) = (
+        b.pick((INT8, INT16)),
+        scale * float(b.rng.uniform(0.5, 4)),
+        (x.type.zero_point, y.type.zero_point),
+    )
+    ratios = [float(np.float32(v.type.scale / step)) for v in (x, y)]
+    offset = float(np.float32(zero - za * ratios[0] - zb * ratios[1]))
+    op = ScaledAdd(scale_a=ratios[0], scale_b=ratios[1], offset=offset, fmt=fmt, scale=step, zero_point=zero)
+    b.add(op, x, y)
 
 
 def reduce(b: Builder) -> None:
@@ -211,10 +237,12 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
         conv2d,
         conv2d,
         pool,
+        float_pool,
         lut,
         pwl,
         add,
         mul,
+        scaled_add,
         reduce,
         shift,
         shift_by,

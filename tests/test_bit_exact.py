@@ -34,6 +34,7 @@ from hwsim.qtensor import BATCH, QTensor, QType
 from hwsim.rounding import ROUNDINGS
 from tests.backends import check_engines
 from tests.compare import assert_same
+from tests.oracles.exact import nearest_float32
 from tests.random_graphs import random_graph
 
 ML = {
@@ -182,6 +183,12 @@ def test_onnx_float_at_many_scales() -> None:
         return rounded(Fraction(float(np.float32(float(exactly)))), "half_even")  # float() rounds once, far finer
 
     check_contract(OnnxFloat(scale=tuple(scales)), formula, outs=((INT8, 3), (INT32, 0)))
+
+    def from_origin(x: int, c: int) -> int:
+        product = nearest_float32(Fraction(float(np.float32(x))) * Fraction(scales[c]))
+        return round(nearest_float32(product - 77)) + 77
+
+    check_contract(OnnxFloat(scale=tuple(scales), origin=-77), from_origin, outs=((INT8, -77), (INT32, 0)))
 
 
 UNARY = [INT8, UINT8, INT4, FP8_E4M3, FP4_E2M1]

@@ -86,10 +86,10 @@ class Import:
     def collect(self, node: Node, function: Callable[[Import, Node], None] | None) -> None:
         """One node; its reason if it is refused."""
         try:
+            if function is None:  # told even where what it reads was refused already
+                raise Refused("not supported; rewrite it with what front graphs have, or leave it outside the model")
             if self.refused.intersection(node.ins):
                 raise Refused
-            if function is None:
-                raise Refused("not supported; rewrite it with what front graphs have, or leave it outside the model")
             function(self, node)
         except ValueError as e:
             self.refused.update(node.outs)

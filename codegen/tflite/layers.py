@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwsim.contracts import Pow2
+from hwsim.contracts import Pow2, TflmDouble
 from hwsim.dialects import tflite_linear as dialect
 from hwsim.dialects.linear import requant
 from hwsim.dialects.tflite_elementwise import rescale
@@ -74,6 +74,8 @@ def convert_conv(r: Reading, op: Operator) -> None:
 def convert_fully_connected(r: Reading, op: Operator) -> None:
     """FULLY_CONNECTED; an image is read as it lies."""
     _check(r, op)
+    if r.type(op.ins[1]).fmt == INT4 and r.contract == TflmDouble.name:
+        raise ValueError("TFLM's FULLY_CONNECTED takes no INT4 weights; use INT8 weights, or read it as tfl_single")
     if op.options.get("weights_format"):
         raise ValueError(f"weights_format {op.options['weights_format']} is not taken; use the default")
     x, weight, out, name = r.value(op.ins[0]), r.constant(op.ins[1]), r.type(op.outs[0]), r.name(op.outs[0])

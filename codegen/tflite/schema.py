@@ -11,7 +11,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import tflite
 
 from hwsim.formats import Codes
 
@@ -21,19 +20,23 @@ from .context import FORMATS, Operator, Subgraph, Tensor
 MAX_BYTES = 1 << 30
 MAX_ELEMENTS = 1 << 24  # of one tensor
 MAX_RANK = 6
-ENUMS = {"padding": tflite.Padding, "fused_activation_function": tflite.ActivationFunctionType}
+ENUMS = {"padding": "Padding", "fused_activation_function": "ActivationFunctionType"}
 
 
 @cache
-def names(enum: type[Any]) -> dict[int, str]:
+def names(enum: str) -> dict[int, str]:
     """Name of each number of one of the schema's enums."""
-    return {v: k for k, v in vars(enum).items() if isinstance(v, int) and not k.startswith("_")}
+    import tflite
+
+    return {v: k for k, v in vars(getattr(tflite, enum)).items() if isinstance(v, int) and not k.startswith("_")}
 
 
 def subgraphs(data: bytes) -> tuple[Subgraph, ...]:
     """All subgraphs; ValueError for what is no valid file, `Unsupported` for custom operators and sparse tensors."""
     if not 8 <= len(data) <= MAX_BYTES or data[4:8] != b"TFL3":
         raise ValueError(f"{len(data)} bytes without the mark TFL3 are no .tflite")
+    import tflite
+
     try:
         model = tflite.Model.GetRootAs(data, 0)
         return tuple(_subgraph(model, model.Subgraphs(i), data) for i in range(_count(model.SubgraphsLength(), data)))
@@ -80,9 +83,13 @@ def _tensor(model: Any, t: Any, index: int, taken: set[str]) -> Tensor:
     shape = () if t.ShapeIsNone() else tuple(int(d) for d in t.ShapeAsNumpy())
     if len(shape) > MAX_RANK or any(d < 0 for d in shape) or prod(shape) > MAX_ELEMENTS:
         raise ValueError(f"tensor {name[:60]!r}: shape {shape[:8]} is over {MAX_RANK} axes or {MAX_ELEMENTS} elements")
+    signature = () if t.ShapeSignatureIsNone() else tuple(int(d) for d in t.ShapeSignatureAsNumpy())
+    if any(d < 0 for d in signature[1:]):
+        where = f"tensor {name[:60]!r}"
+        raise Unsupported("the .tflite", [problem(where, f"has shape {signature}", "fix all axes but the batch")])
     if t.Sparsity() is not None:
         raise Unsupported("the .tflite", [problem(f"tensor {name!r}", "is sparse", "convert without sparsity")])
-    kind = names(tflite.TensorType).get(t.Type(), str(t.Type()))
+    kind = names("TensorType").get(t.Type(), str(t.Type()))
     scale, zero = _quantization(t.Quantization(), name)
     axis = t.Quantization().QuantizedDimension() if len(scale) > 1 else 0
     if len(scale) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scale)):
@@ -129,7 +136,7 @@ def _operator(model: Any, o: Any, index: int, problems: list[str]) -> Operator:
         raise ValueError(f"operator {index}: code {o.OpcodeIndex()} does not exist")
     code = model.OperatorCodes(o.OpcodeIndex())
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    kind = names(tflite.BuiltinOperator).get(number, str(number))
+    kind = names("BuiltinOperator").get(number, str(number))
     if kind == "CUSTOM":
         problems.append(problem(f"operator {index} CUSTOM {code.CustomCode()!r}", "is no built-in", "use built-ins"))
     ins, outs = (_indices(o, field, 1 << 30) for field in ("Inputs", "Outputs"))
@@ -139,10 +146,12 @@ def _operator(model: Any, o: Any, index: int, problems: list[str]) -> Operator:
 
 
 def _options(o: Any, problems: list[str], where: str) -> dict[str, Any]:
+    import tflite
+
     table = o.BuiltinOptions()
     if table is None or not o.BuiltinOptionsType():
         return {}
-    kind = getattr(tflite, names(tflite.BuiltinOptions).get(o.BuiltinOptionsType(), "-"), None)
+    kind = getattr(tflite, names("BuiltinOptions").get(o.BuiltinOptionsType(), "-"), None)
     if kind is None:
         problems.append(problem(where, f"options of type {o.BuiltinOptionsType()} are unknown", "use schema 3 of 2.18"))
         return {}

@@ -20,10 +20,12 @@ def onnx(v: OnnxView) -> None:
     op = v.node.op
     assert isinstance(op, Requant)
     k, kind = op.contract, "double"
-    v.fields |= {"contract": k.name, "rounding": getattr(k, "rounding", ""), "zero": op.zero_point}
+    v.fields |= {"contract": k.name, "rounding": getattr(k, "rounding", ""), "zero": op.zero_point, "origin": None}
     v.fields |= {"lo": op.limits.lo, "hi": op.limits.hi, "to": v.out.id}
     if isinstance(k, OnnxFloat):
         v.fields["factor"] = v.table(_one(np.asarray(k.scale)), FLOAT)
+        if k.origin:
+            v.fields |= {"origin": v.table(k.origin, FLOAT), "zero": op.zero_point - k.origin}
         v.fields["x"] = v.operand(0, wide(v.reach(0)))
     elif isinstance(k, (Dyadic16, Pow2)) and v.reach(0).magnitude * _gain(k) < EXACT[DOUBLE] // 2:
         v.fields["factor"] = v.table(_one(k.ratio), DOUBLE)
@@ -73,6 +75,7 @@ def c(v: CView) -> None:
     op = v.node.op
     assert isinstance(op, Requant)
     k, x = op.contract, v.load(0).integer("x", "int64_t")
+    v.fields["product"] = None
     zero = v.type(0).zero_point
     if isinstance(zero, tuple):
         x = f"({x} - {v.table(zero, 'zero points')}[c])"
@@ -92,7 +95,10 @@ def c(v: CView) -> None:
             high = f"hw_shift_half_up({x}{gain} * {_each(v, k.multiplier)}, 31)"
             y = f"hw_shift_half_away({high}, {_each(v, [max(0, -e) for e in k.shift])})"
         case OnnxFloat():
-            y = f"hw_round_float((float){x} * {_each_float(v, k.scale)})"
+            product = f"(float){x} * {_each_float(v, k.scale)}"
+            y = f"hw_round_float({product})"
+            if k.origin:
+                v.fields["product"], y = product, f"hw_round_float(product + ({k.origin}.0f)) - ({k.origin})"
         case _:
             raise AssertionError(f"contract {k} has no C form")
     v.fields |= {"y": y, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}

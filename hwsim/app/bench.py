@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_formats, bench_lut, bench_qdq
+from . import bench_formats, bench_lut, bench_magika, bench_qdq
 from .folder import check_file, place, write_folder
 from .pool import add_jobs
 
@@ -38,6 +38,7 @@ BENCHES = (
         what="the QDQ export in ONNX Runtime against the integer graph, by session option",
         run=bench_qdq.run,
     ),
+    Bench(name="magika", what="how often Magika in integers answers as in float", run=bench_magika.run),
 )
 EXAMPLES = f"""what there is to measure:
 {chr(10).join(f"  {b.name:8} {b.what}" for b in BENCHES)}
@@ -45,7 +46,8 @@ EXAMPLES = f"""what there is to measure:
 examples:
   hwsim bench lut
   hwsim bench lut --seeds 5 --jobs 2 --json lut.json
-  hwsim bench formats --sizes 512 1024 1024 --json formats.json"""
+  hwsim bench formats --sizes 512 1024 1024 --json formats.json
+  hwsim bench magika --json magika.json"""
 
 
 def add(commands: Any) -> None:

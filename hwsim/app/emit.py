@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..store import load, write_atomically
+from ..store import write_atomically
 from .folder import check_file, check_folder, place, write_folder
-from .models import READABLE, maker
+from .graphs import add_graph, load_graph
+from .models import FLOATS, maker
 from .settings import add_settings
 
 EXAMPLES = """examples:
@@ -30,12 +31,12 @@ def add(commands: Any) -> None:
     )
     targets = p.add_subparsers(metavar="c|onnx|qdq", required=True, parser_class=type(p))
     c = targets.add_parser("c", help="C files into a folder", description="Write plain C99 into a folder.")
-    c.add_argument("model", metavar="model.qg")
+    add_graph(c)
     c.add_argument("-o", "--output", type=place, metavar="DIR", required=True)
     c.add_argument("--target", default="generic", help="target profile (default: generic)")
     c.set_defaults(run=run_c)
     onnx = targets.add_parser("onnx", help="an ONNX model", description="Write an ONNX model.")
-    onnx.add_argument("model", metavar="model.qg")
+    add_graph(onnx)
     onnx.add_argument("-o", "--output", type=place, metavar="model.onnx", required=True)
     onnx.add_argument("--io", default="codes", help="inputs and outputs as codes or as float (default: codes)")
     onnx.set_defaults(run=run_onnx)
@@ -43,7 +44,7 @@ def add(commands: Any) -> None:
         "Quantize a float model and write it as float ONNX operations with QDQ pairs: not bit exact, for other tools."
     )
     qdq = targets.add_parser("qdq", help="QDQ ONNX for other tools, not bit exact", description=text)
-    qdq.add_argument("model", metavar="MODEL", nargs="?", help=READABLE.replace(" file.qg,", ""))
+    qdq.add_argument("model", metavar="MODEL", nargs="?", help=FLOATS)
     qdq.add_argument("-o", "--output", type=place, metavar="model.qdq.onnx", required=True)
     qdq.add_argument("--calibrate", metavar="data.npz", help="samples to calibrate on")
     add_settings(qdq)
@@ -54,7 +55,7 @@ def run_c(args: argparse.Namespace) -> int:
     """Write the C files."""
     folder: Path = args.output
     check_folder(folder)
-    files = c_files(load(args.model), args.target)
+    files = c_files(load_graph(args), args.target)
     write_folder(folder, files)
     print(f"{', '.join(files)} written to {folder}")
     return 0
@@ -64,7 +65,7 @@ def run_onnx(args: argparse.Namespace) -> int:
     """Write the ONNX model."""
     path: Path = args.output
     check_file(path)
-    data = onnx_bytes(load(args.model), args.io)
+    data = onnx_bytes(load_graph(args), args.io)
     write_atomically(path, data)
     print(f"{path} written, {len(data):,} bytes")
     return 0
@@ -74,13 +75,12 @@ def run_qdq(args: argparse.Namespace) -> int:
     """Quantize the float model, then write the ONNX model."""
     path: Path = args.output
     check_file(path)
-    if (args.model or "").lower().endswith(".qg"):
+    job = maker(args)(args)
+    if job.front is None:
         raise ValueError(
             f"{args.model}: holds integers alone, and QDQ is made of the float model; give the model that it was built "
             "from, or use `hwsim emit onnx`, which is bit exact"
         )
-    job = maker(args)(args)
-    assert job.front is not None  # only a .qg has none
     from codegen import emit_qdq
 
     data: bytes = emit_qdq(job.graph, job.front).SerializeToString(deterministic=True)

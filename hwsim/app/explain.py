@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .data import Arrays, load_npz, random_codes
+from .graphs import add_graph, load_graph
 
 EXAMPLES = """examples:
   hwsim explain kws.tflite --against tflm --contract tfl_single     LiteRT's bits here, TFLM there: who rounds how?
@@ -31,13 +31,12 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", metavar="MODEL", help="quantized .tflite or .onnx, or model.qg")
+    add_graph(p)
     engines = "litert, tflm (a .tflite), ort, c, numba, onnx_reference"
     p.add_argument("--against", metavar="ENGINE", required=True, help=engines)
     p.add_argument(
         "--input", metavar="FILE", help="x.npy, or an .npz whose keys are the inputs (default: random codes)"
     )
-    p.add_argument("--contract", default="", help="how a .tflite is read: tfl_single (default) or tflm_double")
     p.add_argument("--samples", type=int, default=SAMPLES, help=f"random samples (default: {SAMPLES})")
     p.add_argument("--seed", type=int, default=0, help="of the random codes (default: 0)")
     p.add_argument("--json", action="store_true", help="print JSON")
@@ -46,16 +45,16 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    from codegen.outside import explain, read_graph
+    from codegen.outside import explain
 
-    graph = read_graph(Path(args.model), args.contract)
+    graph = load_graph(args)
     names = [v.name for v in graph.inputs if v.name not in graph.states]
     if args.input:
         inputs = load_inputs(args.input, names)
     else:
         drawn = random_codes(graph, args.samples, args.seed)
         inputs = {name: drawn[name] for name in names}
-    found = explain(args.model, inputs, against=args.against, contract=args.contract)
+    found = explain(args.model, inputs, against=args.against, contract=args.contract or "")
     print(json.dumps({"ok": found.ok, **asdict(found)}, indent=1) if args.json else found)
     return 0 if found.ok else 1
 

@@ -16,14 +16,15 @@ from ..ablation import Ablation, ablate
 from ..front import FrontGraph, load_front
 from ..graph import Graph
 from ..quantization import Quantized, quantize_model
-from ..store import load
 from .data import Arrays, check_reals, first_samples, load_labels, load_npz, load_reals, random_codes
+from .graphs import QUANTIZED, load_graph
 from .loading import imported, user_code
 from .settings import given, recipe_of
 from .shipped import EXAMPLE, EXAMPLES
 
-READABLE = f"{', '.join(EXAMPLES)} (shipped; default {EXAMPLE}), file.qg, float .onnx, package.module:function (torch)"
-PLANNED = (".tflite", ".pt2", ".pt", ".pth")
+FLOATS = f"{', '.join(EXAMPLES)} (shipped; default {EXAMPLE}), float .onnx, package.module:function (torch)"
+READABLE = f"{FLOATS}, {QUANTIZED}"
+PLANNED = (".pt2", ".pt", ".pth")
 CALIBRATION_BATCH = 256  # samples at once
 
 
@@ -59,11 +60,9 @@ def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
         return example_job
     if model.lower().endswith(PLANNED):
         raise ValueError(f"{model}: {Path(model).suffix} models are not supported yet; build takes {READABLE}")
-    if model.lower().endswith(".qg"):
+    if model.lower().endswith((".qg", ".tflite")):
         return graph_job
     if model.lower().endswith(".onnx"):
-        if not args.calibrate:
-            raise ValueError(f"{model}: a float ONNX model needs --calibrate data.npz (keys are input names)")
         return onnx_job
     if ":" not in model:
         raise ValueError(f"{model}: is no model that build knows; it takes {READABLE}")
@@ -97,13 +96,16 @@ def example_job(args: argparse.Namespace) -> Job:
 
 
 def onnx_job(args: argparse.Namespace) -> Job:
-    """A float ONNX model of another tool, on data of the user's, without torch."""
-    from codegen.onnx_float import front_graph
-    from codegen.onnx_model import load_model
+    """An ONNX model of another tool: a quantized one as it is, a float one on data of the user's, without torch."""
+    from codegen.onnx_reader import read_onnx
 
-    data = load_reals(args.calibrate)
-    front = front_graph(load_model(args.model, {name: x.shape[1:] for name, x in data.items()}))
-    return float_job(args, front, data, Path(args.model).name)
+    data = load_reals(args.calibrate) if args.calibrate else {}
+    read = read_onnx(args.model, {name: x.shape[1:] for name, x in data.items()})
+    if isinstance(read, Graph):
+        return quantized_job(args, read)
+    if not data:
+        raise ValueError(f"{args.model}: a float ONNX model needs --calibrate data.npz (keys are input names)")
+    return float_job(args, read, data, Path(args.model).name)
 
 
 def torch_job(args: argparse.Namespace) -> Job:
@@ -132,13 +134,25 @@ def float_job(args: argparse.Namespace, front: FrontGraph, data: Arrays, source:
 
 
 def graph_job(args: argparse.Namespace) -> Job:
-    """A graph that is quantized already."""
+    """A graph in a file, by the contract that the user names where the file leaves it open."""
+    check_settings(args)  # before the file is read, which may take long
+    return quantized_job(args, load_graph(args))
+
+
+def check_settings(args: argparse.Namespace) -> None:
+    """ValueError for options that quantize, beside a model that is quantized already."""
     if args.ablate:
         raise ValueError(f"{args.model}: is quantized already; --ablate needs a float model")
     others = [flag for flag in ("recipe", "llm-fp4") if getattr(args, flag.replace("-", "_"))]
-    if settings := [f"--{flag}" for flag in (*others, *given(args))]:
+    free = ("contract",) if args.model.lower().endswith(".tflite") else ()
+    if settings := [f"--{flag}" for flag in (*others, *given(args)) if flag not in free]:
         raise ValueError(f"{args.model}: is quantized already, so {', '.join(settings)} cannot apply")
-    graph, source = load(args.model), Path(args.model).name
+
+
+def quantized_job(args: argparse.Namespace, graph: Graph) -> Job:
+    """A graph that is quantized already, on samples of the user's or on random codes."""
+    check_settings(args)
+    source = Path(args.model).name
     if args.calibrate:
         inputs = first_samples(load_npz(args.calibrate), graph, args.samples)
         words = f"samples of {Path(args.calibrate).name}"

@@ -12,8 +12,8 @@ from ..reports.layers import layer_rows
 from ..reports.report import layer_entry, model_entry, totals
 from ..reports.text import layer_table, totals_lines
 from ..reports.wording import name
-from ..store import load
 from .errors import explained
+from .graphs import add_graph, load_graph
 
 EXAMPLES = """examples:
   hwsim show build/model.qg
@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", metavar="model.qg")
+    add_graph(p)
     p.add_argument("--json", action="store_true", help="print JSON")
     p.add_argument(
         "--witness",
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    graph = load(args.model)
+    graph = load_graph(args)
     if args.witness is not None:
         print(witness_text(graph, args.witness, as_json=args.json))
         return 0

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..simulation import ENGINES
 from ..simulation import simulate as run_graph
-from ..store import load, write_atomically
+from ..store import write_atomically
 from .data import dump_npz, load_npz
 from .folder import check_file, place
+from .graphs import add_graph, load_graph
 
 EXAMPLES = """examples:
   hwsim simulate build/model.qg inputs.npz -o outputs.npz
@@ -29,7 +30,7 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", metavar="model.qg")
+    add_graph(p)
     p.add_argument("inputs", metavar="inputs.npz")
     p.add_argument("-o", "--output", type=place, metavar="outputs.npz", required=True)
     p.add_argument("--engine", default="numba", help=f"{' or '.join(ENGINES)}, the same bits (default: numba)")
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Do it."""
     path: Path = args.output
     check_file(path)
-    graph, inputs = load(args.model), load_npz(args.inputs)
+    graph, inputs = load_graph(args), load_npz(args.inputs)
     codes = run_graph(graph, inputs, engine=args.engine, trace=args.trace)
     write_atomically(path, dump_npz(codes))
     n = len(codes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..store import load
 from .data import first_samples, load_npz, random_codes
 from .engines import add_against, engines
+from .graphs import add_graph, load_graph
 from .progress import steps
 
 EXAMPLES = """examples:
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("model", metavar="model.qg")
+    add_graph(p)
     p.add_argument("inputs", metavar="inputs.npz", nargs="?", help="codes or reals; without it, seeded random codes")
     add_against(p)
     p.add_argument("--samples", type=int, help="samples to compare (default: 64 random ones, or all of inputs.npz)")
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Do it."""
     from codegen import verify
 
-    graph, against = load(args.model), engines(args)
+    graph, against = load_graph(args), engines(args)
     if args.inputs:
         inputs, what = first_samples(load_npz(args.inputs), graph, args.samples), args.inputs
     else:

@@ -1,7 +1,7 @@
 """TFLite's CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED and pooling: constants of each engine, then exact ops.
 
 Constants: float32 scales, multiplied in float64, cut to Q31 by `quantize_multiplier`. Convolutions are ``tflm_double``
-in LiteRT's reference kernels as in TFLM; FULLY_CONNECTED is ``tfl_single`` in LiteRT's.
+in LiteRT's reference kernels as in TFLM; FULLY_CONNECTED is ``tfl_single`` in LiteRT's, which multiplies in float64.
 Measured against LiteRT 2.3 and TFLM: tests/codegen/tflite/test_linear_fuzz.py.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import replace
 from math import lcm
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ..contracts import Contract, Pow2, TflmDouble, TflSingle
-from ..formats import INT8, INT32, UINT8, IntFormat
+from ..contracts import Pow2, TflmDouble, TflSingle
+from ..formats import INT8, INT32, UINT8, IntFormat, Reals
 from ..graph import Graph, Value
 from ..ops import Conv2d, Lut, MatMul, Mul, Pool, Reshape
 from ..ops.shapes import per_tensor, same_grid
 from ..qtensor import QTensor, QType
 from ..rounding import Ints
+from .float64_ratio import float64_ratio
 from .linear import linear, requant
 
 ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
@@ -47,13 +47,25 @@ def clamp(out: QType, activation: str) -> tuple[int | None, int | None]:
     return code(low), code(high)
 
 
-def ratios(x: QType, weight: QType, out: QType, *, single: bool = False) -> ArrayLike:
-    """Accumulator step over output step; with `single` the first product is rounded to float32."""
-    scales = np.asarray(weight.scale, np.float64)
-    product = per_tensor("linear", x)[0] * scales
-    if single:
-        product = product.astype(np.float32).astype(np.float64)
+def ratios(x: QType, weight: QType, out: QType) -> Reals:
+    """Accumulator step over output step, in float64."""
+    product = per_tensor("linear", x)[0] * np.asarray(weight.scale, np.float64)
     return np.asarray(product / per_tensor("linear", out)[0], np.float64)
+
+
+def reaches(x: QType, weight: QTensor, bias: Ints | None) -> Ints:
+    """Largest |accumulator| of each output of a fully connected layer."""
+    assert isinstance(x.fmt, IntFormat)
+    zero = per_tensor("linear", x)[1]
+    reach = np.abs(weight.to_int()).sum(1) * max(x.fmt.max_int - zero, zero - x.fmt.min_int)
+    return np.asarray(reach + (0 if bias is None else np.abs(bias)), np.int64)
+
+
+def largest_step(out: QType) -> int:
+    """Largest |result| before the zero point that is not saturated."""
+    assert isinstance(out.fmt, IntFormat)
+    zero = per_tensor("linear", out)[1]
+    return max(out.fmt.max_int - zero, zero - out.fmt.min_int)
 
 
 def conv2d(
@@ -99,11 +111,12 @@ def fully_connected(
     """FULLY_CONNECTED: `weight` is (units, K), `x` (.., K); `contract` says whose bits, other arguments as `linear`."""
     t = weight.type
     turned = QTensor(replace(t, shape=t.shape[::-1], axis=None if t.axis is None else 1), weight.codes.T.copy())
-    many = isinstance(t.scale, tuple)
-    kind: type[TflSingle | TflmDouble] = TflSingle if contract == TflSingle.name else TflmDouble
-    made: Contract = kind.of(ratios(x.type, t, out, single=not many and kind is TflSingle))
+    ratio, made = np.atleast_1d(ratios(x.type, t, out)), None
+    if contract == TflSingle.name:
+        reach = reaches(x.type, weight, bias)
+        made = float64_ratio(ratio, reach if ratio.size > 1 else reach.max(keepdims=True), largest_step(out))
     lo, hi = clamp(out, activation)
-    return linear(g, MatMul(), x, turned, bias, out, made, lo=lo, hi=hi, name=name)
+    return linear(g, MatMul(), x, turned, bias, out, made or TflmDouble.of(ratio), lo=lo, hi=hi, name=name)
 
 
 def max_pool(g: Graph, x: Value, out: QType, op: Pool, *, activation: str = "NONE", name: str) -> Value:

@@ -1,4 +1,4 @@
-"""The float model as it is lowered: batch norms, gains and signs folded, narrow copies of the residual.
+"""The float model as it is lowered: batch norms, lookups, gains and signs folded, narrow copies of the residual.
 
 All exact and idempotent; value names stay, but for what loses its signs (`hwsim.lowering.signs`). A narrow copy of
 ``x`` is called ``x.narrow``, one in the recipe's format of operands ``x.operand``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..front import FrontGraph, FrontNode
+from ..front_ops import UNARY, Floats, evaluate_op
 from ..recipe import Recipe
 from .folding import fold_batch_norms
 from .operands import operand_copies
@@ -20,8 +21,35 @@ READS_WIDE = ("add", "concat", "softmax", "log_softmax", "mean", "identity", *NO
 
 def simplify(front: FrontGraph, recipe: Recipe | None = None) -> FrontGraph:
     """See the module; the recipe says which operands have a format of their own."""
-    folded = fold_signs(fold_gains(fold_batch_norms(front)))
+    folded = fold_signs(fold_gains(fold_lookups(fold_batch_norms(front))))
     return narrow_copies(folded if recipe is None else operand_copies(folded, recipe))
+
+
+def fold_lookups(front: FrontGraph) -> FrontGraph:
+    """A function that alone reads an embedding becomes an embedding of its results: ``f(t[i]) = f(t)[i]``."""
+    nodes = {n.out: n for n in front.nodes}
+    params = dict(front.params)
+    for node in front.nodes:
+        lookup = nodes.get(node.ins[0])
+        if node.op in UNARY and lookup and lookup.op == "embedding" and untouched(front, lookup):
+            del nodes[lookup.out]
+            table = f"{node.out}.of_table"
+            params[table] = evaluate_op(node.op, node.attrs, params[lookup.ins[1]])
+            nodes[node.out] = replace(lookup, ins=(lookup.ins[0], table), out=node.out)
+    return remaining(front, nodes, params)
+
+
+def untouched(front: FrontGraph, lookup: FrontNode) -> bool:
+    """Whether one node alone reads an embedding, and training has settled neither its type nor its table's."""
+    inner = len(front.consumers(lookup.out)) == 1 and lookup.out not in front.outputs
+    return inner and front.marks.keys().isdisjoint((lookup.out, lookup.ins[1]))
+
+
+def remaining(front: FrontGraph, nodes: dict[str, FrontNode], params: dict[str, Floats]) -> FrontGraph:
+    """`front` with those of its nodes that are left, by name, and the parameters that they read."""
+    kept = [nodes[n.out] for n in front.nodes if n.out in nodes]
+    read = {i for n in kept for i in n.ins}
+    return replace(front, nodes=kept, params={k: p for k, p in params.items() if k in read})
 
 
 def fold_gains(front: FrontGraph) -> FrontGraph:
@@ -34,10 +62,7 @@ def fold_gains(front: FrontGraph) -> FrontGraph:
             del nodes[product.out]
             attrs = {**product.attrs, "gain": product.attrs.get("gain", 1.0) * gain}
             nodes[node.out] = replace(product, out=node.out, attrs=attrs)
-    order = [n.out for n in front.nodes if n.out in nodes]
-    kept = [nodes[name] for name in order]
-    read = {i for n in kept for i in n.ins}
-    return replace(front, nodes=kept, params={k: p for k, p in front.params.items() if k in read})
+    return remaining(front, nodes, front.params)
 
 
 def scaled_product(front: FrontGraph, nodes: dict[str, FrontNode], node: FrontNode) -> tuple[FrontNode, float] | None:

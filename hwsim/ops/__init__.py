@@ -9,6 +9,7 @@ from .concat import Concat
 from .conv2d import Conv2d
 from .datapath import Datapath
 from .expand import Expand
+from .float_pool import FloatPool
 from .float_sum import Float32Sum
 from .gather import Gather
 from .lut import Lut
@@ -21,6 +22,7 @@ from .pwl import Pwl
 from .reduce import Reduce
 from .requant import Requant
 from .reshape import Reshape
+from .scaled_add import ScaledAdd
 from .select import Select
 from .shift import Shift
 from .shift_by import ShiftBy
@@ -35,11 +37,13 @@ OPS = (
         BlockQuantize,
         Conv2d,
         Pool,
+        FloatPool,
         Requant,
         Lut,
         Pwl,
         Add,
         Mul,
+        ScaledAdd,
         Reduce,
         Shift,
         ShiftBy,
@@ -59,6 +63,7 @@ __all__ = [
     "Datapath",
     "Expand",
     "Float32Sum",
+    "FloatPool",
     "Gather",
     "Lut",
     "MatMul",
@@ -70,6 +75,7 @@ __all__ = [
     "Reduce",
     "Requant",
     "Reshape",
+    "ScaledAdd",
     "Select",
     "Shift",
     "ShiftBy",

@@ -7,12 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..contracts import Contract
+from ..contracts import TOLERANCE, Contract
 from ..formats import INT8, Codes, IntFormat
 from ..qtensor import QType
 from ..ranges import Interval, Operand, zero_points
-
-TOLERANCE = 2.0**-16  # how far multiplier * 2**-shift may be from input lsb / output lsb, relatively
 
 
 @dataclass(frozen=True, kw_only=True)

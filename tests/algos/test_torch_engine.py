@@ -109,6 +109,7 @@ def test_unknown_rounding():
         TflSingle(multiplier=(1 << 30,), shift=(-7,), rounding="half_up"),
         TflmDouble(multiplier=(1 << 30, (1 << 31) - 1, 1518500250), shift=(-9, 0, 2)),
         OnnxFloat(scale=(0.125, float(np.float32(0.1)), 2.0)),
+        OnnxFloat(scale=(0.125, float(np.float32(0.1)), 2.0), origin=-3),
     ],
     ids=lambda c: c.name,
 )

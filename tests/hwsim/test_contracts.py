@@ -91,6 +91,22 @@ def test_onnx_float_is_float32_step_by_step():
         assert_same(expected, both(OnnxFloat(scale=(scale,)), x), x, what=f"scale {scale}")
 
 
+@pytest.mark.parametrize("origin", [-128, -1, 3, 255])
+def test_onnx_float_from_an_origin_rounds_the_product_then_the_sum(origin):
+    rng = np.random.default_rng(1)
+    x = np.arange(-65025, 65026, 7)
+    for scale in (float32(s) for s in (0.5, 2.0**-9, 1 / 3, *rng.uniform(0, 0.01, 6))):
+        sums = [float32(float32(int(v) * scale) + origin) for v in x]
+        expected = [round(Fraction(s)) - origin for s in sums]
+        assert_same(expected, both(OnnxFloat(scale=(scale,), origin=origin), x), x, what=f"scale {scale}")
+
+
+def test_an_origin_moves_ties():
+    x = np.array([1, 3, 5])
+    assert_same([0, 2, 2], both(OnnxFloat(scale=(0.5,)), x), x)
+    assert_same([1, 1, 3], both(OnnxFloat(scale=(0.5,), origin=1), x), x)
+
+
 def test_constants_go_by_the_last_axis():
     rng = np.random.default_rng(1)
     x = rng.integers(-(2**31), 2**31, (3, 4, 63))
@@ -171,11 +187,14 @@ REFUSED = {
     "none": (lambda: Pow2(shift=()), "empty"),
     "rounding": (lambda: Pow2(shift=(1,), rounding="up"), "'up'"),
     "left": (lambda: Pow2(shift=(-31,)), "shift -31", "-30..62"),
-    "32 bits": (lambda: TflSingle(multiplier=(1 << 31,), shift=(0,)), str(1 << 31)),
+    "32 bits": (lambda: TflmDouble(multiplier=(1 << 31,), shift=(0,)), str(1 << 31)),
+    "41 bits": (lambda: TflSingle(multiplier=(1 << 40,), shift=(0,)), str(1 << 40)),
     "tfl shift": (lambda: TflmDouble(multiplier=(1 << 30,), shift=(31,)), "shift 31", "-31..30"),
     "float64": (lambda: OnnxFloat(scale=(0.1,)), "0.1"),
     "inf": (lambda: OnnxFloat(scale=(float("inf"),)), "inf"),
     "zero scale": (lambda: OnnxFloat(scale=(0.0,)), "0.0"),
+    "origin": (lambda: OnnxFloat(scale=(0.5,), origin=1 << 17), "origin 131072"),
+    "no origin": (lambda: OnnxFloat(scale=(0.5,), origin=0.5), "origin 0.5"),
     "no power": (lambda: Pow2.of([0.5, 0.75]), "0.75", "power"),
     "pow2 of zero": (lambda: Pow2.of(0.0), "0.0"),
     "zero": (lambda: Dyadic16.of(0.0), "0.0"),

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hwsim import INT8, UINT8, Graph, IntFormat, QTensor, QType, Recipe, load, save, simulate, store
+from hwsim import INT8, INT32, UINT8, Graph, IntFormat, OnnxFloat, QTensor, QType, Recipe, load, save, simulate, store
 from hwsim.formats import FORMATS, FloatFormat
-from hwsim.ops import Add, Lut, MatMul, Reshape
+from hwsim.ops import Add, Lut, MatMul, Requant, Reshape
 from hwsim.store import dumps, loads
 from tests.compare import all_codes, assert_one_line, assert_same
 from tests.random_graphs import random_graph
@@ -141,6 +141,18 @@ def test_the_same_graph_is_the_same_bytes():
     with zipfile.ZipFile(io.BytesIO(data)) as z:
         assert [i.filename for i in z.infolist()] == ["graph.json", "c0.npy"]
         assert {i.compress_type for i in z.infolist()} == {zipfile.ZIP_STORED}
+
+
+@pytest.mark.parametrize("origin", [0, -128])
+def test_a_contract_s_origin_is_kept_and_graphs_without_have_the_bytes_they_had(origin):
+    g = Graph()
+    x = g.input("x", QType(("N", 3), INT32))
+    contract = OnnxFloat(scale=(0.5,), origin=origin)
+    g.output(g.add(Requant(contract=contract, scale=2.0, zero_point=-128), x, name="y"))
+    data = dumps(g)
+    assert loads(data).nodes[0].op.contract == contract
+    assert (b"origin" in data) == (origin != 0)
+    assert (b"datapath" in data) is False
 
 
 def survives(path, data, want):

@@ -19,19 +19,21 @@ KINDS = {
     "int32": TensorProto.INT32,
     "float32": TensorProto.FLOAT,
 }
+SETS = (("", 21), ("com.microsoft", 1))
 
 
 def one_node(op: str, inputs: dict[str, NDArray[Any]], dtype: str, attrs: dict[str, Any]) -> onnx.ModelProto:
-    """A model with one node; the first input is fed, the others are initializers."""
+    """A model with one node, ``Conv`` or ``com.microsoft.QGemm``; the first input is fed, the others are constant."""
     (name, x), *constants = inputs.items()
+    domain, _, kind = op.rpartition(".")
     graph = helper.make_graph(
-        [helper.make_node(op, list(inputs), ["y"], **attrs)],
+        [helper.make_node(kind, list(inputs), ["y"], domain=domain, **attrs)],
         op,
         [helper.make_tensor_value_info(name, KINDS[str(x.dtype)], [None] * x.ndim)],
         [helper.make_tensor_value_info("y", KINDS[dtype], [None] * x.ndim)],
         [numpy_helper.from_array(a, n) for n, a in constants],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid(d, v) for d, v in SETS], ir_version=10)
     onnx.checker.check_model(model)
     return model
 

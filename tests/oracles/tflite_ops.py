@@ -86,8 +86,12 @@ def _tensor(t: Tensor, buffers: list[Any]) -> Any:
     if t.codes is not None:
         made.buffer = len(buffers)
         buffers.append(schema.BufferT())
-        data = np.ascontiguousarray(t.codes, np.dtype(t.dtype).newbyteorder("<"))
-        buffers[-1].data = np.frombuffer(data.tobytes(), np.uint8)
+        if t.dtype == "int4":  # two a byte, the first in the low half
+            half = np.append(t.codes.reshape(-1), [0] * (t.codes.size % 2)).astype(np.uint8) & 15
+            buffers[-1].data = half[::2] | half[1::2] << 4
+        else:
+            data = np.ascontiguousarray(t.codes, np.dtype(t.dtype).newbyteorder("<"))
+            buffers[-1].data = np.frombuffer(data.tobytes(), np.uint8)
     scales = np.atleast_1d(np.asarray(t.scale, np.float64))
     if scales.size:
         made.quantization = schema.QuantizationParametersT()

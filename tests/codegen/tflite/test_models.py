@@ -9,16 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from codegen import read_tflite
+from codegen.runners.c import run_c
 from codegen.runners.litert import run_litert
 from codegen.runners.tflm import run_tflm
 from codegen.tflite.schema import subgraphs
-from codegen.tflite_reader import CONVERTERS, read_tflite
+from hwsim.formats import Codes
+from hwsim.graph import Graph
+from hwsim.simulation import simulate
 from hwsim.store import dumps, loads
 from hwsim.streaming import stream
+from tests.backends import check_engines
 from tests.compare import assert_same
 
 TINY = Path(__file__).resolve().parents[3].parent / "shared/data/mlperf_tiny"
-WAKE = ("alexa", "hey_jarvis", "hey_mycroft", "okay_nabu")
+WAKE = {"alexa": 32, "hey_jarvis": 32, "hey_mycroft": 32, "okay_nabu": 51}
+MODELS = {**WAKE, "ad01_int8": 10, "kws_ref_model": 13}
+"""Tensors that the operators of a model write, handles aside."""
 ENGINES = {"tfl_single": run_litert, "tflm_double": run_tflm}
 SAMPLES = 1000
 
@@ -29,7 +36,9 @@ def content(name: str) -> bytes:
     folder = Path(spec.origin).parent / "models" if name in WAKE and spec and spec.origin else TINY
     path = folder / f"{name}.tflite"
     if not path.exists():
-        pytest.skip(f"{name}.tflite is missing: pymicro_wakeword or ../shared/data/mlperf_tiny")
+        pytest.skip(
+            f"{name}.tflite is missing: run make test for pymicro_wakeword, or put ../shared/data/mlperf_tiny there"
+        )
     return path.read_bytes()
 
 
@@ -41,32 +50,45 @@ def signals(shape: tuple[int, ...], samples: int) -> Any:
     return np.clip(np.rint(x), -128, 127).astype(np.int8)
 
 
-def compare(name: str, contract: str, samples: int) -> int:
-    """Codes compared, of every tensor; all differences fail."""
-    data = content(name)
-    main = subgraphs(data)[0]
-    if missing := {o.kind for o in main.operators} - set(CONVERTERS):
-        pytest.skip(f"{name}: no converter yet of {', '.join(sorted(missing))}")
-    graph = loads(dumps(read_tflite(data, contract)))
-    (i,) = main.inputs
-    x = signals(main.tensors[i].shape, samples)
-    want = ENGINES[contract](data, [x])
-    if graph.states:
-        got = {n: c[:, 0] for n, c in stream(graph, {main.tensors[i].name: x}, trace=True).items()}
-    else:
-        got = {
-            n: c[0]
-            for n, c in stream(graph, {main.tensors[i].name: x.reshape(1, -1, *x.shape[2:])}, trace=True).items()
-        }
-    count = 0
-    for tensor in (n for n in want if n in got):
-        assert_same(want[tensor].reshape(got[tensor].shape), got[tensor], what=f"{name} {contract} {tensor}")
-        count += got[tensor].size
-    return count
+def recorded(graph: Graph, want: dict[str, Codes], signal: Codes) -> dict[str, Codes]:
+    """Inputs of all steps as one batch, states as the engine had them: each step's are what the last one left."""
+    (given,) = [v.name for v in graph.inputs if v.name not in graph.states]
+    feeds = {given: signal.reshape(len(signal), *signal.shape[2:])}
+    for name, state in graph.states.items():
+        feeds[name] = want[name].reshape(-1, *state.initial.shape)
+        left = want[state.output].reshape(feeds[name].shape)
+        assert_same(np.concatenate([state.initial[None], left[:-1]]), feeds[name], what=name)
+    return feeds
 
 
 @pytest.mark.parametrize("contract", ENGINES)
-@pytest.mark.parametrize("name", [*WAKE, "ad01_int8", "kws_ref_model"])
+@pytest.mark.parametrize("name", MODELS)
 def test_every_tensor(name: str, contract: str) -> None:
-    """Bit-exact over `SAMPLES` inputs or steps."""
-    assert compare(name, contract, SAMPLES) > 0
+    """Bit-exact over `SAMPLES` inputs or steps: all tensors that the engine writes, then the compiled C's results."""
+    data = content(name)
+    main = subgraphs(data)[0]
+    graph = loads(dumps(read_tflite(data, contract)))
+    signal = signals(main.tensors[main.inputs[0]].shape, SAMPLES)
+    want = ENGINES[contract](data, [signal])
+    assert len(want) == MODELS[name]
+    feeds = recorded(graph, want, signal)
+    got = {**feeds, **simulate(graph, feeds, trace=True)}
+    for tensor, codes in want.items():
+        assert_same(codes.reshape(got[tensor].shape), got[tensor], what=f"{name} {contract} {tensor}")
+    ((_, compiled),) = run_c(graph, feeds, trace=False)
+    for v in graph.outputs:
+        assert_same(got[v.name], compiled[v.name], what=f"{name} {contract} C {v.name}")
+    check_engines(graph, {n: x[:4] for n, x in feeds.items()}, against=("c", "ort", "onnx_reference"))
+
+
+@pytest.mark.parametrize("name", WAKE)
+def test_states_live_on(name: str) -> None:
+    """`hwsim.stream` feeds states itself, two sequences side by side, and the engine's are the first."""
+    data, steps = content(name), 40
+    main = subgraphs(data)[0]
+    graph, (i,) = read_tflite(data, "tflm_double"), main.inputs
+    signal = signals(main.tensors[i].shape, steps)
+    got = stream(graph, {main.tensors[i].name: np.concatenate([signal, signal[::-1]], axis=1)})
+    want = run_tflm(data, [signal])
+    for v in graph.outputs:
+        assert_same(want[v.name].reshape(got[v.name][:, 0].shape), got[v.name][:, 0], what=v.name)

@@ -108,8 +108,8 @@ def test_progress_goes_to_stderr(hwsim, graph_file, tmp_path):
 @pytest.mark.parametrize(
     ("words", "culprit"),
     [
-        (("m.onnx",), "needs --calibrate"),
-        (("m.TFLITE",), "not supported yet"),
+        (("absent.onnx",), "absent.onnx"),
+        (("absent.TFLITE",), "absent.TFLITE"),
         (("m.pt2",), "not supported yet"),
         (("lenet",), "lenet"),
         (("a.b:c",), "--calibrate"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hwsim.front import FrontGraph, FrontNode
-from hwsim.lowering.simplify import fold_gains, simplify
+from hwsim.front import FrontGraph, FrontNode, Mark
+from hwsim.lowering.simplify import fold_gains, fold_lookups, simplify
 from tests.compare import assert_same
 from tests.oracles.nets import encoder_net, residual_net, samples
 
@@ -82,3 +82,48 @@ def test_a_narrow_copy_serves_everybody():
     assert copies == [("x", "x.narrow"), ("t", "t.narrow")]
     data = samples(front, count=4)
     assert_same(front.evaluate(data)["m"], simplify(front).evaluate(data)["m"])
+
+
+def looked_up(*, outputs=("y",), more=()):
+    """The sigmoid of gelu of rows of a table."""
+    nodes = [
+        FrontNode("embedding", ("i", "t"), "e"), FrontNode("gelu", ("e",), "g", {"approximate": "tanh"}),
+        FrontNode("sigmoid", ("g",), "y"), *more,
+    ]  # fmt: skip
+    table = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    return FrontGraph("lookup", {"i": (4,)}, {"t": table}, nodes, list(outputs))
+
+
+def test_functions_of_an_embedding_fold_into_its_table():
+    front = looked_up()
+    folded = fold_lookups(front)
+    folded.check()
+    ((table, rows),) = folded.params.items()
+    assert [(n.op, n.ins, n.out) for n in folded.nodes] == [("embedding", ("i", table), "y")]
+    assert list(front.params) == ["t"]  # the model itself stays as it is
+    index = {"i": np.random.default_rng(1).integers(0, 9, (6, 4))}
+    assert_same(folded.evaluate(index)["y"], front.evaluate(index)["y"])
+    assert_same(rows, front.evaluate({"i": np.arange(9).reshape(9, 1).repeat(4, 1)})["y"][:, 0])
+    assert simplify(folded).nodes == folded.nodes
+
+
+def test_a_table_that_others_read_is_kept_for_them():
+    front = looked_up(more=[FrontNode("embedding", ("i", "t"), "z")], outputs=("y", "z"))
+    folded = fold_lookups(front)
+    assert (len(folded.nodes), list(folded.params)) == (2, ["t", "y.of_table"])
+
+
+@pytest.mark.parametrize(
+    "front",
+    [looked_up(outputs=("y", "e")), looked_up(more=[FrontNode("relu", ("e",), "z")], outputs=("y", "z"))],
+    ids=["an output", "read twice"],
+)
+def test_an_embedding_that_somebody_else_reads_stays(front):
+    assert fold_lookups(front).nodes == front.nodes
+
+
+@pytest.mark.parametrize("settled", ["e", "t"])
+def test_an_embedding_whose_type_is_settled_stays(settled):
+    front = looked_up()
+    front.marks[settled] = Mark(0.5)
+    assert fold_lookups(front).nodes == front.nodes

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hwsim import INT4, INT8, INT16, INT32, INT64, UINT8, Dyadic16, OnnxFloat, Pow2, QType, TflmDouble, TflSingle
+from hwsim.contracts import TOLERANCE
 from hwsim.ops import Requant
-from hwsim.ops.requant import TOLERANCE
 from tests.compare import all_codes, assert_same
 from tests.oracles.exact import ROUND, float32, saturated, tflm_multiply
 from tests.oracles.one_op import codes, overflows, refuses, t, tensor
