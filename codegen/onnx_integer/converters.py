@@ -108,7 +108,7 @@ def quantized(r: Reading, e: Expression, out: QType, name: str, limits: LIMITS =
     op = e.node.op
     if op in MOVEMENT or op.partition("#")[0] in MOVEMENT:
         return shifted(r, e, out, name)
-    if op in ARITHMETIC and all(isinstance(a, Held | Weight) for a in e.args):
+    if op in ARITHMETIC and all(isinstance(a, Held | Weight) for a in e.args) and not (is_table(e) and wide(e)):
         return ARITHMETIC[op](r, e, out, limits, name)
     if is_table(e):
         return table(r, e, out, name)
@@ -119,6 +119,11 @@ def quantized(r: Reading, e: Expression, out: QType, name: str, limits: LIMITS =
             f"{e.node.where} joins several values in float; quantize its operands (QuantizeLinear, DequantizeLinear)"
         )
     return OPERATIONS[op](r, e, out, limits, name)
+
+
+def wide(e: Apply) -> bool:
+    """Whether operands have more bits than ONNX Runtime has integer kernels for."""
+    return any(isinstance(a, Held) and a.value.type.fmt.bits > 8 for a in e.args)
 
 
 def shifted(r: Reading, e: Apply, out: QType, name: str) -> Held:

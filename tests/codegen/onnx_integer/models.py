@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from codegen.explanation import explain_codes
+from codegen.outside import reals
 from codegen.runners.ort_model import run_ort_model
 from hwsim.graph import Graph
 from hwsim.simulation import input_codes
@@ -130,8 +131,12 @@ def differences(graph: Graph, model: bytes, x: NDArray[np.float32], level: str =
     proto = onnx.load_from_string(model)
     outs = {o for n in proto.graph.node for o in n.output}
     wanted = {v.name: v.type.fmt.dtype for n in graph.nodes for v in n.outs if v.name in outs}
-    theirs = run_ort_model(model, {"x": x}, wanted, level)
+    codes = input_codes(graph, {"x": x})
+    fed = {
+        v.name: reals(v, codes[v.name]) for v in graph.inputs
+    }  # Why: ORT divides by the scale in float32, we in float64
+    theirs = run_ort_model(model, fed, wanted, level)
     theirs = {k: v for k, v in theirs.items() if k in wanted}
-    found = explain_codes(graph, "ort", input_codes(graph, {"x": x}), theirs)
+    found = explain_codes(graph, "ort", codes, theirs)
     assert {r.value for r in found.rows} == set(wanted)
     return {r.value: (r.codes, r.differ, r.largest) for r in found.rows}
