@@ -18,9 +18,8 @@ from hwsim.graph import Graph
 from hwsim.qtensor import QType
 
 from .frameworks import torch
-from .torch_float_pool import float_pool
 from .torch_float_sum import float32_sum
-from .torch_scaled_add import scaled_add
+from .torch_ort_ops import float_divide, float_pool, scaled_add
 
 Tensor = torch.Tensor
 Types = tuple[QType, ...]
@@ -389,7 +388,8 @@ RUN: dict[type, Callable[..., Any]] = {
     **{ops.BlockMatMul: block_matmul, ops.BlockQuantize: block_quantize},
     **{ops.MatMul: matmul, ops.Conv2d: conv2d, ops.Pool: pool, ops.Requant: requant, ops.Lut: lut, ops.Pwl: pwl},
     **{ops.Add: add, ops.Mul: mul, ops.Reduce: reduce, ops.Shift: shift, ops.Select: select},
-    **{ops.ShiftBy: shift_by, ops.Normalize: normalize, ops.ScaledAdd: scaled_add, ops.FloatPool: float_pool},
+    **{ops.ShiftBy: shift_by, ops.Normalize: normalize},
+    **{ops.ScaledAdd: scaled_add, ops.FloatPool: float_pool, ops.FloatDivide: float_divide},
     **{ops.Reshape: reshape, ops.Pad: pad, ops.Gather: gather, ops.Expand: expand, ops.Slice: cut},
     ops.Transpose: lambda op, types, x: x.permute(op.perm),
     ops.Concat: lambda op, types, *xs: torch.cat(xs, op.axis),

@@ -10,7 +10,7 @@ MAPS = ("requant", "lut", "pwl", "shift")  # one code in, one code out: a functi
 # Loops that may call maps before they store.
 HOSTS = (
     *("matmul", "block_matmul", "conv2d", "pool", "float_pool"),
-    *("add", "mul", "scaled_add", "reduce", "shift_by"),
+    *("add", "mul", "scaled_add", "float_divide", "reduce", "shift_by"),
 )
 
 Chain = list[tuple[int, Node]]  # nodes with their numbers; the first makes the loop, the others are called in it

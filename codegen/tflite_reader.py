@@ -40,13 +40,23 @@ def read_tflite(source: str | os.PathLike[str] | bytes, contract: str = "tfl_sin
         raise ValueError(f"contract {contract!r} is unknown: use one of {', '.join(ENGINES)}")
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     what = "the .tflite" if isinstance(source, bytes) else Path(source).name
-    found = subgraphs(data)
-    if not found:
-        raise ValueError(f"{what}: no subgraph")
-    main, *others = found
+    main, *others = _subgraphs(what, data)
     graph = Graph("model" if isinstance(source, bytes) else Path(source).stem)
     graph.recipe = {"read": "tflite", "contract": contract}
     return _read(what, Reading(graph=graph, contract=contract, tensors=main.tensors, others=tuple(others)), main)
+
+
+def _subgraphs(what: str, data: bytes) -> tuple[Subgraph, ...]:
+    """At least one; errors name the file."""
+    try:
+        found = subgraphs(data)
+    except Unsupported as e:
+        raise Unsupported(what, e.problems) from None
+    except ValueError as e:
+        raise ValueError(f"{what}: {e}") from None
+    if not found:
+        raise ValueError(f"{what}: no subgraph")
+    return found
 
 
 def _read(what: str, r: Reading, main: Subgraph) -> Graph:

@@ -195,7 +195,7 @@ class FloatFormat:
         tie = 1.5 * top - 0.5 * np.ldexp(float(self.grid[largest - 1]), self.lsb_exp)
         over = ~nan & ((np.abs(x) >= tie) if largest % 2 else (np.abs(x) > tie)) & (not saturate)
         if (nan | over).any() and not (self.reserved or self.unsigned_zero):
-            raise ValueError(f"format {self.name!r}: no code for {x[nan | over].flat[0]}; saturate, or take it out first")
+            raise ValueError(f"format {self.name!r}: no code for {x[nan | over].flat[0]}; saturate it first")
         codes = self.encode(np.where(nan, 0.0, np.clip(x, -top, top)))
         if self.unsigned_zero:
             return np.where(nan | over, half, codes).astype(self.dtype)

@@ -26,6 +26,7 @@ from hwsim.ops import (
     Add,
     Concat,
     Expand,
+    FloatDivide,
     FloatPool,
     Gather,
     Lut,
@@ -46,7 +47,7 @@ from hwsim.ops import (
     Transpose,
 )
 from hwsim.ops.lut import table_size
-from hwsim.qtensor import QType
+from hwsim.qtensor import QTensor, QType
 from hwsim.ranges import zero_points
 from hwsim.rounding import ROUNDINGS
 from tests.random_builder import Builder, random_codes
@@ -131,6 +132,17 @@ def scaled_add(b: Builder) -> None:
     offset = float(np.float32(zero - za * ratios[0] - zb * ratios[1]))
     op = ScaledAdd(scale_a=ratios[0], scale_b=ratios[1], offset=offset, fmt=fmt, scale=step, zero_point=zero)
     b.add(op, x, y)
+
+
+def float_divide(b: Builder) -> None:
+    """By positive constants; wide dividends are rounded to float32."""
+    x = b.any(lambda v: v.type.zero_point == 0 and isinstance(v.type.fmt, IntFormat) and v.type.fmt.bits <= 48)
+    shape, gain = b.pick([x.type.sample_shape, x.type.sample_shape[-1:]]), int(b.rng.integers(1, 300))
+    size = int(np.prod(shape, dtype=np.int64))
+    codes = b.rng.integers(1, 1 << int(b.rng.integers(1, 31)), size).reshape(shape).astype(np.int32)
+    divisor = b.graph.constant(f"c{len(b.graph.constants)}", QTensor(QType(tuple(shape), INT32, 0.5), codes))
+    step = float(x.type.lsb) / 0.5 / gain
+    b.add(FloatDivide(gain=gain, fmt=b.pick(NARROW), scale=step, zero_point=int(b.rng.integers(0, 4))), x, divisor)
 
 
 def reduce(b: Builder) -> None:
@@ -243,6 +255,7 @@ STEPS: tuple[Callable[[Builder], None], ...] = (
         add,
         mul,
         scaled_add,
+        float_divide,
         reduce,
         shift,
         shift_by,

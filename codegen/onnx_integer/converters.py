@@ -65,6 +65,9 @@ def convert(r: Reading, node: Node) -> None:
     elif node.op in FORMS or node.op == CONCAT:
         e, out = meant(r, node)
         r.codes[name] = quantized(r, e, out, name)
+    elif node.ins and node.ins[0] in r.fixed and node.op == "Clip":
+        lo, hi = (r.numbers(i).reshape(-1)[0] if i else None for i in (*node.ins[1:], "", "")[:2])
+        r.fixed[name] = np.clip(r.fixed[node.ins[0]], lo, hi)
     elif node.ins and node.ins[0] in r.codes:
         moving(r, node)
     else:
@@ -90,8 +93,14 @@ def quantize(r: Reading, node: Node, name: str) -> None:
     """QuantizeLinear: the input's type, or the codes of what was computed."""
     source = node.ins[0]
     zero = node.ins[2] if len(node.ins) > 2 else ""
-    named = r.model.dtypes.get(name, "uint8")
-    out = r.out(node.ins[1], zero, FORMATS.get(named, UINT8))
+    fmt = FORMATS.get(r.model.dtypes.get(name, "uint8"), UINT8)
+    if source in r.model.constants:
+        x = r.numbers(source).astype(np.float32)
+        t = r.quantizer(node.ins[1], zero, r.kind(zero) if zero else fmt, x.shape, int(node.attrs.get("axis", 1)))
+        units = np.rint(x / np.asarray(t.along_axis(t.scale), np.float32)) + t.along_axis(t.zero_point)
+        r.fixed[name] = np.clip(units, t.fmt.min_code, t.fmt.max_code).astype(t.fmt.dtype)
+        return
+    out = r.out(node.ins[1], zero, fmt)
     e = r.real(source)
     assert e is not None
     r.codes[name] = quantized(r, e, out, name)
@@ -108,6 +117,7 @@ def quantized(r: Reading, e: Expression, out: QType, name: str, limits: LIMITS =
     op = e.node.op
     if op in MOVEMENT or op.partition("#")[0] in MOVEMENT:
         return shifted(r, e, out, name)
+    e = Apply(e.node, tuple(settled(r, a) for a in e.args))
     if op in ARITHMETIC and all(isinstance(a, Held | Weight) for a in e.args) and not (is_table(e) and wide(e)):
         return ARITHMETIC[op](r, e, out, limits, name)
     if is_table(e):
@@ -119,6 +129,21 @@ def quantized(r: Reading, e: Expression, out: QType, name: str, limits: LIMITS =
             f"{e.node.where} joins several values in float; quantize its operands (QuantizeLinear, DequantizeLinear)"
         )
     return OPERATIONS[op](r, e, out, limits, name)
+
+
+def settled(r: Reading, e: Expression | None) -> Expression | None:
+    """The same with movements of codes carried out: nothing quantizes them again, so their codes have no name."""
+    if not isinstance(e, Apply):
+        return e
+    if id(e) not in r.settled:
+        op, _, k = e.node.op.partition("#")
+        made: Expression = Apply(e.node, tuple(settled(r, a) for a in e.args))
+        assert isinstance(made, Apply)
+        if op in MOVEMENT and isinstance(first := made.args[0], Held):
+            at = int(k or 0)
+            made = moved(r, replace(e.node, op=op), first, f"{e.node.outs[min(at, len(e.node.outs) - 1)]}.codes", at)
+        r.settled[id(e)] = (e, made)
+    return r.settled[id(e)][1]
 
 
 def wide(e: Apply) -> bool:

@@ -31,7 +31,8 @@ class Refused(ValueError):  # noqa: N818
 class Reading:
     """State of one reading.
 
-    codes: values that are integers in the model. reals: expressions of its real values. refused: names without either.
+    codes: values that are integers in the model. fixed: codes of constants that the model quantizes itself. reals:
+    expressions of its real values. settled: expressions by identity, with what they became. refused: names without any.
     """
 
     def __init__(self, model: Model) -> None:
@@ -39,7 +40,9 @@ class Reading:
         self.model = model
         self.graph = Graph(model.name or "model", recipe={"read": "onnx", "contract": "onnx_float"})
         self.codes: dict[str, Held] = {}
+        self.fixed: dict[str, NDArray[np.generic]] = {}
         self.reals: dict[str, Expression] = {}
+        self.settled: dict[int, tuple[Expression, Expression]] = {}
         self.refused: set[str] = set()
         self.problems: list[str] = []
 
@@ -100,8 +103,8 @@ class Reading:
 
     def dequantized(self, name: str, scale: str, zero: str, axis: int = 1) -> Held | Weight:
         """The reals of integer value or constant `name`."""
-        if name in self.model.constants:
-            codes = self.numbers(name)
+        if name in self.model.constants or name in self.fixed:
+            codes = self.fixed[name] if name in self.fixed else self.numbers(name)
             fmt = self.kind(name)
             t = self.quantizer(scale, zero, fmt, codes.shape, axis if codes.ndim > 1 else 0)
             return Weight(QTensor(t, np.asarray(codes, fmt.dtype)))

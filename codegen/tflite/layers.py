@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hwsim.contracts import Pow2, TflmDouble
+import numpy as np
+
+from hwsim.contracts import TflmDouble, TflSingle
 from hwsim.dialects import tflite_linear as dialect
-from hwsim.dialects.linear import requant
 from hwsim.dialects.tflite_elementwise import rescale
-from hwsim.formats import INT4, INT8, UINT8
+from hwsim.formats import INT4, INT8, INT16, UINT8
 from hwsim.ops import Pool
 from hwsim.rounding import Ints
 
 from .context import Operator, Reading, whole
 
 Pair = tuple[int, int]
+TAKEN = ((INT8, INT8, INT8), (INT8, INT4, INT8), (INT16, INT8, INT16))  # input, weights, result
+NO_QUANTIZE = {  # pairs of integer types that the engine has no kernel for
+    TflSingle.name: {(INT16, UINT8)},
+    TflmDouble.name: {(INT16, UINT8), (UINT8, UINT8), (UINT8, INT16)},
+}
 MAX_STEP = 1 << 12  # stride, dilation, kernel: far past real models, and no proof runs away
 
 
@@ -40,9 +46,11 @@ def _bias(r: Reading, op: Operator) -> Ints | None:
 
 def _check(r: Reading, op: Operator) -> None:
     x, w, y = (r.type(i) for i in (op.ins[0], op.ins[1], op.outs[0]))
-    if x.fmt != INT8 or y.fmt != INT8 or w.fmt not in (INT8, INT4):
+    if (x.fmt, w.fmt, y.fmt) not in TAKEN:
         names = f"{x.fmt.name} x {w.fmt.name} -> {y.fmt.name}"
-        raise ValueError(f"{names} is not taken: activations must be INT8, weights INT8 or INT4")
+        raise ValueError(f"{names} is not taken: use INT8 activations, INT8 or INT4 weights, or INT16 with INT8")
+    if x.fmt == INT16 and (np.any(x.zero_point) or np.any(y.zero_point)):
+        raise ValueError(f"16-bit activations have no zero point, got {x.zero_point} and {y.zero_point}")
 
 
 def convert_conv(r: Reading, op: Operator) -> None:
@@ -107,16 +115,11 @@ def convert_quantize(r: Reading, op: Operator) -> None:
             raise ValueError(f"tensor {source.name!r} is computed in float; quantize the whole model")
         r.define(op.outs[0], r.graph.input(name, r.type(op.outs[0])))
         return
+    formats = (r.value(op.ins[0]).type.fmt, r.type(op.outs[0]).fmt)
+    if formats in NO_QUANTIZE[r.contract]:
+        source_name, target_name = (f.name for f in formats)
+        raise ValueError(f"the engine of {r.contract} has no QUANTIZE from {source_name} to {target_name}; use int8")
     r.define(op.outs[0], rescale(r.graph, r.value(op.ins[0]), r.type(op.outs[0]), name=name))
-
-
-def convert_relu(r: Reading, op: Operator) -> None:
-    """RELU, RELU6 and their like on one grid: the codes are limited."""
-    x, out = r.value(op.ins[0]), r.type(op.outs[0])
-    if x.type != out or out.fmt not in (INT8, UINT8):
-        raise ValueError(f"{x.type} to {out}: only one INT8 or UINT8 type is taken; fuse it with the layer before it")
-    limits = dialect.clamp(out, op.kind)
-    r.define(op.outs[0], r.graph.add(requant(out, Pow2(shift=(0,)), *limits), x, name=r.name(op.outs[0])))
 
 
 LAYERS: dict[str, Callable[[Reading, Operator], None]] = {
@@ -126,6 +129,4 @@ LAYERS: dict[str, Callable[[Reading, Operator], None]] = {
     "MAX_POOL_2D": convert_pool,
     "AVERAGE_POOL_2D": convert_pool,
     "QUANTIZE": convert_quantize,
-    "RELU": convert_relu,
-    "RELU6": convert_relu,
 }

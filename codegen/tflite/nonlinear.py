@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hwsim.dialects import tflite_elementwise as elementwise
-from hwsim.dialects.tflite_functions import RELUS, activation_range, unary
+from hwsim.dialects.tflite_functions import ACTIVATIONS, clamp, unary
 from hwsim.dialects.tflite_reduce import mean
 from hwsim.dialects.tflite_softmax import softmax
-from hwsim.formats import INT8
+from hwsim.dialects.tflite_softmax16 import softmax16
+from hwsim.formats import INT8, INT16
 from hwsim.graph import Value
-from hwsim.ops.shapes import per_tensor
 
 from .context import Operator, Reading
 
@@ -19,13 +19,11 @@ Convert = Callable[[Reading, Operator], None]
 
 def _limits(r: Reading, o: Operator) -> tuple[int | None, int | None]:
     """Where the fused activation saturates; ValueError for one that TFLite's integer kernels ignore."""
-    fused = str(o.options.get("fused_activation_function", "NONE")).lower()
-    if fused == "none":
-        return None, None
+    fused = str(o.options.get("fused_activation_function", "NONE"))
     out = r.type(o.outs[0])
-    if fused not in RELUS or out.fmt != INT8:
-        raise ValueError(f"{o.kind} {r.name(o.outs[0])!r}: fused {fused.upper()} on {out.fmt.name} is not supported")
-    return activation_range(fused, *per_tensor(o.kind, out))
+    if fused != "NONE" and (fused not in ACTIVATIONS or out.fmt != INT8):
+        raise ValueError(f"{o.kind} {r.name(o.outs[0])!r}: fused {fused} on {out.fmt.name} is not supported")
+    return clamp(out, fused)
 
 
 def _operands(r: Reading, o: Operator) -> tuple[Value, Value]:
@@ -75,9 +73,12 @@ def _mean(r: Reading, o: Operator) -> None:
 
 
 def _softmax(r: Reading, o: Operator) -> None:
-    (i,) = o.outs
-    y = softmax(r.graph, r.value(o.ins[0]), r.type(i), beta=float(o.options.get("beta", 1.0)), name=r.name(i))
-    r.define(i, y)
+    (i,), x = o.outs, r.value(o.ins[0])
+    beta = float(o.options.get("beta", 1.0))
+    if x.type.fmt == INT16:
+        r.define(i, softmax16(r.graph, x, r.type(i), r.contract, beta=beta, name=r.name(i)))
+    else:
+        r.define(i, softmax(r.graph, x, r.type(i), beta=beta, name=r.name(i)))
 
 
 def _unary(r: Reading, o: Operator) -> None:

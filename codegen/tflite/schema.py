@@ -43,13 +43,13 @@ def subgraphs(data: bytes) -> tuple[Subgraph, ...]:
     except ValueError:
         raise
     except Exception as e:  # damaged offsets can fail anywhere in flatbuffers, struct or numpy
-        raise ValueError(f"the .tflite is damaged: {type(e).__name__}: {e}") from None
+        raise ValueError(f"damaged: {type(e).__name__}: {e}") from None
 
 
 def _count(n: int, data: bytes) -> int:
     """A vector's length; each element takes at least four bytes of the file."""
     if n * 4 > len(data):
-        raise ValueError(f"the .tflite is damaged: a list of {n} elements in a file of {len(data)} bytes")
+        raise ValueError(f"damaged: a list of {n} elements in a file of {len(data)} bytes")
     return n
 
 
@@ -71,7 +71,7 @@ def _subgraph(model: Any, g: Any, data: bytes) -> Subgraph:
 def _indices(of: Any, field: str, tensors: int) -> tuple[int, ...]:
     made = () if getattr(of, f"{field}IsNone")() else tuple(int(i) for i in getattr(of, f"{field}AsNumpy")())
     if any(not -1 <= i < tensors for i in made):
-        raise ValueError(f"the .tflite is damaged: tensors {made[:8]} of {tensors}")
+        raise ValueError(f"damaged: tensors {made[:8]} of {tensors}")
     return made
 
 

@@ -72,7 +72,7 @@ def known_files(each: int) -> tuple[Files, Files]:
 
     No two have the same tokens: packages carry copies of licences, headers and icons.
     """
-    chosen = {}
+    chosen: dict[bytes, tuple[str, NDArray[np.int32]]] = {}
     for kind, paths in paths_by_kind().items():
         for i in sorted({k * len(paths) // each for k in range(each)}) if paths else ():
             tokens = tokens_of(paths[i].read_bytes())

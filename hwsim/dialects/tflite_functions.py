@@ -1,11 +1,11 @@
-"""TFLite's functions of one INT8 value: the engine's own formula over all 256 codes, kept as a table.
+"""TFLite's functions of one INT8 or INT16 value: the engine's own formula over all codes, kept as a table.
 
     engine              logistic, tanh                           elu, exp, gelu    hard_swish      the others
     tfl_single, LiteRT  float32, rounded half away from zero     float32           int16           tflm_double
     tflm_double, TFLM   gemmlowp's fixed point, 4 integer bits   float32 (elu)     int16           tflm_double
 
 Only TFLM has a kernel of elu to compare with, only LiteRT those of exp, gelu and neg. TFLM's relu6 clamps codes
-and does not rescale. Functions are computed in float64 and rounded to float32, as glibc's expf and its like come out.
+and does not rescale. In INT16 both engines share one formula (`tflite_int16` has logistic and tanh). Functions are computed in float64 and rounded to float32, as glibc's expf and its like come out.
 Measured against LiteRT 2.3 and TFLM, all codes: tests/hwsim/dialects/test_tflite_functions.py.
 """
 
@@ -19,20 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..contracts import TflmDouble, quantize_multiplier
-from ..formats import INT8, Reals
+from ..formats import INT8, INT16, IntFormat, Reals
 from ..graph import Graph, Value
 from ..ops import Lut
 from ..ops.shapes import per_tensor
 from ..qtensor import QType
 from ..rounding import Ints, shift_right
-from . import fixed_point
+from . import fixed_point, tflite_int16
 
 Float32 = NDArray[np.float32]
 INTEGER_BITS = 4  # of the argument of gemmlowp's logistic and tanh
 FIXED_FUNCTIONS = {"logistic": (fixed_point.logistic, 8, -128), "tanh": (fixed_point.tanh, 7, 0)}  # bits, zero point
-RELUS = {  # their ends
-    **{"relu": (0.0, np.inf), "relu6": (0.0, 6.0), "relu_n1_to_1": (-1.0, 1.0), "relu_0_to_1": (0.0, 1.0)},
+ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {  # where they saturate
+    **{"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)},
+    **{"RELU_0_TO_1": (0.0, 1.0)},
 }
+RELUS = tuple(a.lower() for a in ACTIVATIONS if a != "NONE")
+FUNCTIONS16 = ("logistic", "tanh", "relu", "relu6", "leaky_relu", "abs", "neg")  # those with INT16 kernels of this form
 
 
 def _single(fn: Callable[[Reals], Reals]) -> Callable[[Float32], Float32]:
@@ -79,23 +82,35 @@ def unary(g: Graph, kind: str, x: Value, out: QType, contract: str, *, alpha: fl
     Args:
         g: where to add it.
         kind: a name of this file's table, in lower case.
-        x: INT8, one scale.
-        out: INT8 type of the result (its shape is not looked at).
+        x: INT8 or INT16, one scale.
+        out: type of the result in the same format (its shape is not looked at).
         contract: ``tfl_single`` is LiteRT, ``tflm_double`` TFLM.
         alpha: slope of leaky_relu below 0.
         name: of the result.
     """
-    if x.type.fmt != INT8 or out.fmt != INT8:
-        raise ValueError(f"{kind} {name!r}: {x.type.fmt.name} to {out.fmt.name}; only INT8 is a table")
+    fmt = out.fmt
+    if (fmt != INT8 and fmt != INT16) or x.type.fmt != fmt:
+        raise ValueError(
+            f"{kind} {name!r}: {x.type.fmt.name} to {fmt.name}; a table takes INT8 to INT8 or INT16 to INT16"
+        )
     (scale, zero), (out_scale, out_zero) = per_tensor(kind, x.type), per_tensor(kind, out)
-    codes = table(kind, (scale, zero), (out_scale, out_zero), contract, alpha)
-    entries = tuple(np.clip(codes, INT8.min_int, INT8.max_int).tolist())
-    return g.add(Lut(table=entries, scale=out_scale, zero_point=out_zero), x, name=name)
+    codes = table(kind, (scale, zero), (out_scale, out_zero), contract, alpha, fmt)
+    entries = tuple(np.clip(codes, fmt.min_int, fmt.max_int).tolist())
+    return g.add(Lut(table=entries, fmt=fmt, scale=out_scale, zero_point=out_zero), x, name=name)
 
 
-def table(kind: str, x: tuple[float, int], out: tuple[float, int], contract: str, alpha: float = 0.0) -> Ints:
-    """Codes of the result before saturation, for the input codes -128..127; types as (scale, zero point)."""
-    q = np.arange(-128, 128, dtype=np.int64) - x[1]
+def table(
+    kind: str, x: tuple[float, int], out: tuple[float, int], contract: str, alpha: float = 0.0, fmt: IntFormat = INT8
+) -> Ints:
+    """Codes of the result before saturation, for all codes of `fmt`; types as (scale, zero point)."""
+    if fmt == INT16:
+        if kind not in FUNCTIONS16:
+            raise ValueError(f"{kind}: no INT16 function under {contract}; known are {', '.join(FUNCTIONS16)}")
+        if x[1] or out[1]:
+            raise ValueError(f"{kind}: INT16 has zero_point 0 in TFLite, not {x[1]} and {out[1]}")
+        if kind in tflite_int16.KINDS:
+            return tflite_int16.table(kind, x[0], out[0])
+    q = np.arange(fmt.min_int, fmt.max_int + 1, dtype=np.int64) - x[1]
     real = scale_type(contract)
     ratio = float(real(x[0]) / real(out[0]))
     if kind == "hard_swish":
@@ -110,17 +125,16 @@ def table(kind: str, x: tuple[float, int], out: tuple[float, int], contract: str
             raise ValueError(
                 f"neg: LiteRT negates codes, which is a negation for one type and zero_point 0, not {x}, {out}"
             )
-        return np.where(q == INT8.min_int, q, -q)  # as int8 wraps
+        return np.where(q == fmt.min_int, q, -q)  # as the format wraps
     if kind == "relu6" and contract == "tflm_double":  # TFLM clamps the input's codes and never rescales
-        return np.clip(q + x[1], *activation_range(kind, *x))
+        return np.clip(q + x[1], *clamp(QType((1,), fmt, *x), kind.upper()))
     if kind in RELUS:
-        lo, hi = activation_range(kind, *out)
-        return np.clip(_scaled(q, ratio) + out[1], lo, hi)
+        return np.clip(_scaled(q, ratio) + out[1], *clamp(QType((1,), fmt, *out), kind.upper()))
     if kind in FIXED_FUNCTIONS and contract == "tflm_double":
         return _fixed(kind, q, x[0])
     if kind in FLOAT_FUNCTIONS:
         return _float(FLOAT_FUNCTIONS[kind], q, x[0], out)
-    raise ValueError(f"{kind}: no INT8 function under {contract}; known are {', '.join(KINDS)}")
+    raise ValueError(f"{kind}: no {fmt.name.upper()} function under {contract}; known are {', '.join(KINDS)}")
 
 
 def scale_type(contract: str) -> type[np.float32] | type[np.float64]:
@@ -128,11 +142,21 @@ def scale_type(contract: str) -> type[np.float32] | type[np.float64]:
     return np.float32 if contract == "tfl_single" else np.float64
 
 
-def activation_range(kind: str, scale: float, zero_point: int) -> tuple[int, int]:
-    """Codes where a fused activation saturates in INT8: its ends divided by the scale in float32, half away."""
-    ends = [np.float32(e) / np.float32(scale) for e in RELUS[kind]]
-    lo, hi = (float(np.sign(e) * np.floor(np.abs(np.float64(e)) + 0.5)) + zero_point for e in ends)
-    return int(max(lo, INT8.min_int)), int(min(hi, INT8.max_int))
+def clamp(out: QType, activation: str) -> tuple[int | None, int | None]:
+    """Codes at which a fused activation saturates: ``zero_point + round(limit / scale)``, float32, half away."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation {activation} is not taken: use one of {', '.join(ACTIVATIONS)}")
+    scale, zero = per_tensor("activation", out)
+    assert isinstance(out.fmt, IntFormat)
+
+    def code(limit: float | None) -> int | None:
+        if limit is None:
+            return None
+        real = float(np.float32(limit) / np.float32(scale))
+        return int(np.clip(zero + np.copysign(np.floor(abs(real) + 0.5), real), out.fmt.min_int, out.fmt.max_int))
+
+    low, high = ACTIVATIONS[activation]
+    return code(low), code(high)
 
 
 def _scaled(q: Ints, ratio: float) -> Ints:

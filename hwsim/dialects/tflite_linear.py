@@ -12,8 +12,8 @@ from math import lcm
 
 import numpy as np
 
-from ..contracts import Pow2, TflmDouble, TflSingle
-from ..formats import INT8, INT32, UINT8, IntFormat, Reals
+from ..contracts import Contract, Dyadic16, Pow2, TflmDouble, TflSingle, quantize_multiplier
+from ..formats import INT8, INT16, INT32, UINT8, IntFormat, Reals
 from ..graph import Graph, Value
 from ..ops import Conv2d, Lut, MatMul, Mul, Pool, Reshape
 from ..ops.shapes import per_tensor, same_grid
@@ -21,36 +21,23 @@ from ..qtensor import QTensor, QType
 from ..rounding import Ints
 from .float64_ratio import float64_ratio
 from .linear import linear, requant
+from .tflite_functions import clamp
 
-ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
-    **{"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)},
-    **{"RELU_0_TO_1": (0.0, 1.0)},
-}
 LARGEST_COUNT = 1 << 22  # common multiple of the sizes of all windows, for exact ties
 Pair = tuple[int, int]
-
-
-def clamp(out: QType, activation: str) -> tuple[int | None, int | None]:
-    """Codes at which a fused activation saturates: ``zero_point + round(limit / scale)``, float32, half away."""
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation {activation} is not taken: use one of {', '.join(ACTIVATIONS)}")
-    scale, zero = per_tensor("activation", out)
-    assert isinstance(out.fmt, IntFormat)
-
-    def code(limit: float | None) -> int | None:
-        if limit is None:
-            return None
-        real = float(np.float32(limit) / np.float32(scale))
-        return int(np.clip(zero + np.copysign(np.floor(abs(real) + 0.5), real), out.fmt.min_int, out.fmt.max_int))
-
-    low, high = ACTIVATIONS[activation]
-    return code(low), code(high)
 
 
 def ratios(x: QType, weight: QType, out: QType) -> Reals:
     """Accumulator step over output step, in float64."""
     product = per_tensor("linear", x)[0] * np.asarray(weight.scale, np.float64)
     return np.asarray(product / per_tensor("linear", out)[0], np.float64)
+
+
+def of_16_bits(ratio: Reals) -> Dyadic16:
+    """16-bit activations: the upper 15 bits of the Q31 multiplier, one rounding half up of the int64 accumulator."""
+    multipliers, shifts = quantize_multiplier(ratio)
+    upper = tuple(min((m + (1 << 15)) >> 16, (1 << 15) - 1) for m in multipliers)
+    return Dyadic16(multiplier=upper, shift=tuple(15 - s for s in shifts), bits=15)
 
 
 def reaches(x: QType, weight: QTensor, bias: Ints | None) -> Ints:
@@ -85,7 +72,8 @@ def conv2d(
     """CONV_2D and DEPTHWISE_CONV_2D; `weight` is (O, KH, KW, C / groups), other arguments as `Conv2d` and `linear`."""
     kernel = (weight.codes.shape[1], weight.codes.shape[2])
     op = Conv2d(kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    contract = TflmDouble.of(ratios(x.type, weight.type, out))
+    ratio = ratios(x.type, weight.type, out)
+    contract: Contract = of_16_bits(ratio) if x.type.fmt == INT16 else TflmDouble.of(ratio)
     lo, hi = clamp(out, activation)
     return linear(g, op, x, weight, bias, out, contract, lo=lo, hi=hi, name=name)
 
@@ -111,12 +99,15 @@ def fully_connected(
     """FULLY_CONNECTED: `weight` is (units, K), `x` (.., K); `contract` says whose bits, other arguments as `linear`."""
     t = weight.type
     turned = QTensor(replace(t, shape=t.shape[::-1], axis=None if t.axis is None else 1), weight.codes.T.copy())
-    ratio, made = np.atleast_1d(ratios(x.type, t, out)), None
+    ratio = np.atleast_1d(ratios(x.type, t, out))
+    made: Contract = of_16_bits(ratio) if x.type.fmt == INT16 else TflmDouble.of(ratio)
     if contract == TflSingle.name:
+        if x.type.fmt == INT16:
+            raise ValueError(f"fully_connected {name!r}: LiteRT's float64 sums of 16 bits; read it as tflm_double")
         reach = reaches(x.type, weight, bias)
         made = float64_ratio(ratio, reach if ratio.size > 1 else reach.max(keepdims=True), largest_step(out))
     lo, hi = clamp(out, activation)
-    return linear(g, MatMul(), x, turned, bias, out, made or TflmDouble.of(ratio), lo=lo, hi=hi, name=name)
+    return linear(g, MatMul(), x, turned, bias, out, made, lo=lo, hi=hi, name=name)
 
 
 def max_pool(g: Graph, x: Value, out: QType, op: Pool, *, activation: str = "NONE", name: str) -> Value:

@@ -21,6 +21,7 @@ from ..qtensor import QTensor, QType
 from ..rounding import Ints
 from . import fixed_point
 from .fixed_point import NEWTON_START, NEWTON_STEPS
+from .rows import below_max
 
 EXP_BITS, SUM_BITS = 5, 12  # integer bits of the argument of exp, and of the sum
 OUT = QType((1,), INT8, 2.0**-8, -128)  # the only result that TFLite takes
@@ -49,7 +50,7 @@ def softmax(g: Graph, x: Value, out: QType, *, beta: float = 1.0, name: str) -> 
         raise ValueError(
             f"softmax {name!r}: shape {x.type.shape}; need a last axis of at most {LONGEST} besides the batch"
         )
-    d = _below_max(g, x, scale, name)
+    d = below_max(g, x, name)
     e = exps(scale, beta)
     exp = g.add(_table(e, 2.0**-31), d, name=f"{name}.exp")
     terms = g.add(_table(fixed_point.divide_pot(e, SUM_BITS), 2.0 ** (SUM_BITS - 31)), d, name=f"{name}.terms")
@@ -69,14 +70,6 @@ def exps(scale: float, beta: float) -> Ints:
     inside = d >= -fixed_point.radius(EXP_BITS, shift)
     argument = fixed_point.high_mul(np.where(inside, d, 0) << shift, multiplier)
     return np.where(inside, fixed_point.exp_negative(argument, EXP_BITS), 0)
-
-
-def _below_max(g: Graph, x: Value, scale: float, name: str) -> Value:
-    """``x - max(x)``, -255..0."""
-    top = g.add(Reduce(kind="max", axes=(len(x.type.shape) - 1,), fmt=INT8), x, name=f"{name}.max")
-    minus = g.add(Mul(fmt=INT16), top, _constant(g, -1, 1.0, f"{name}.minus_one"), name=f"{name}.minus_max")
-    d = g.add(Add(fmt=INT16), x, minus, name=f"{name}.moved")
-    return g.add(Requant(contract=Pow2(shift=(0,)), fmt=INT16, scale=scale, lo=-255, hi=0), d, name=f"{name}.below")
 
 
 def _table(entries: Ints, scale: float) -> Lut:

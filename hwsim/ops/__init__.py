@@ -9,6 +9,7 @@ from .concat import Concat
 from .conv2d import Conv2d
 from .datapath import Datapath
 from .expand import Expand
+from .float_divide import FloatDivide
 from .float_pool import FloatPool
 from .float_sum import Float32Sum
 from .gather import Gather
@@ -44,6 +45,7 @@ OPS = (
         Add,
         Mul,
         ScaledAdd,
+        FloatDivide,
         Reduce,
         Shift,
         ShiftBy,
@@ -63,6 +65,7 @@ __all__ = [
     "Datapath",
     "Expand",
     "Float32Sum",
+    "FloatDivide",
     "FloatPool",
     "Gather",
     "Lut",

@@ -2,7 +2,7 @@
 
 a and b are codes, zero points included: `offset` holds what is left of all three. ``fma(x, f, c)`` is ``x * f + c``
 rounded once to float32, as a fused multiply-add of hardware gives it. It is computed in float64, which holds product
-and sum exactly: the type rule proves it, so that no second rounding can show. The one op that adds in float at run time.
+and sum exactly: the type rule proves it, so that no second rounding can show.
 
 Source: IEEE 754-2019, 5.4.1 (fusedMultiplyAdd); measured in tests/hwsim/dialects/test_ort_elementwise.py.
 """

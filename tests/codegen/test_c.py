@@ -128,7 +128,7 @@ def test_plain_c99_and_nothing_else() -> None:
         assert not re.search(r"malloc|<math\.h>|<stdlib\.h>|printf", text)
         floats = any(getattr(n.op, "contract", None) and n.op.contract.name == "onnx_float" for n in graph.nodes)
         floats |= any(getattr(n.op, "datapath", None) == Float32Sum() for n in graph.nodes)
-        floats |= any(n.op.name in ("scaled_add", "float_pool") for n in graph.nodes)
+        floats |= any(n.op.name in ("scaled_add", "float_pool", "float_divide") for n in graph.nodes)
         assert floats or not re.search(r"\b(float|double)\b", text)
 
 

@@ -1,10 +1,12 @@
 from fractions import Fraction
 from itertools import pairwise
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from hwsim.formats import BINARY, FORMATS, FP4_E2M1, INT8, FloatFormat, IntFormat, format_named
+from hwsim.formats import BINARY, FORMATS, FP4_E2M1, FP8_E4M3FNUZ, FP8_E5M2FNUZ, INT8, FloatFormat, IntFormat, format_named
+from hwsim.ops import BlockQuantize
 from hwsim.rounding import ROUNDINGS
 from tests.compare import all_codes, assert_one_line, assert_same
 from tests.oracles.exact import rounded, saturated
@@ -179,3 +181,47 @@ def test_signs_with_a_fraction_and_no_exponent():
     assert fmt.grid.tolist() == [4, 5, 6, 7, -4, -5, -6, -7]
     x = np.array([0.0, 0.3, 1.0, 1.125, 1.375, 1.6, 1.9, -0.1, -1.3])
     assert np.ldexp(fmt.to_int(fmt.encode(x)), fmt.lsb_exp).tolist() == [1, 1, 1, 1, 1.5, 1.5, 1.75, -1, -1.25]
+
+
+CASTS = {
+    "fp8_e4m3": (FORMATS["fp8_e4m3"], ml_dtypes.float8_e4m3fn),
+    "fp8_e5m2": (FORMATS["fp8_e5m2"], ml_dtypes.float8_e5m2),
+    "fp8_e4m3fnuz": (FP8_E4M3FNUZ, ml_dtypes.float8_e4m3fnuz),
+    "fp8_e5m2fnuz": (FP8_E5M2FNUZ, ml_dtypes.float8_e5m2fnuz),
+}
+
+
+@pytest.mark.parametrize("name", CASTS)
+def test_casts_of_every_float16_are_those_of_ml_dtypes(name):
+    """NaN with both signs, infinities, and what rounds past the largest number: ml_dtypes never saturates."""
+    fmt, theirs = CASTS[name]
+    with np.errstate(invalid="ignore"):
+        x = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+        assert_same(x.astype(theirs).view(np.uint8), fmt.cast(x.astype(np.float64), saturate=False), x)
+    finite = x[np.isfinite(x)].astype(np.float64)
+    assert_same(fmt.encode(finite), fmt.cast(finite), finite)
+    top = np.ldexp(float(fmt.max_int), fmt.lsb_exp)
+    assert values(fmt, fmt.cast(np.array([np.inf, -np.inf]))).tolist() == [top, -top]
+
+
+@named([FP8_E4M3FNUZ, FP8_E5M2FNUZ])
+def test_unsigned_zero_by_ml_dtypes(fmt):
+    codes = np.arange(256, dtype=np.uint8)
+    theirs = codes.view(CASTS[fmt.name][1]).astype(np.float64)
+    assert_same(np.isnan(theirs), fmt.is_reserved(codes), codes)
+    assert np.flatnonzero(fmt.is_reserved(codes)).tolist() == [128]
+    assert_same(np.nan_to_num(theirs), values(fmt, codes), codes)
+    assert fmt.encode(np.array([-0.0, -1e-30])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("x", "saturate"), [(np.nan, True), (9.0, False)])
+def test_no_code_for_nan_is_refused(x, saturate):
+    with pytest.raises(ValueError, match="fp4_e2m1") as e:
+        FP4_E2M1.cast(np.array([1.0, x]), saturate=saturate)
+    assert_one_line(e.value, str(x))
+
+
+def test_blocks_refuse_unsigned_zero():
+    with pytest.raises(ValueError, match="fp8_e4m3fnuz") as e:
+        BlockQuantize(block=32, fmt=FP8_E4M3FNUZ)
+    assert_one_line(e.value, "zero")

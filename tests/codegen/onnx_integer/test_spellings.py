@@ -50,18 +50,21 @@ def codes_of(kind: Any, low: int, high: int, *shape: int) -> np.ndarray:
 
 
 def test_brevitas_clips_codes() -> None:
-    """QCDQ: 4-bit activations and weights in int8, narrowed by Clip between quantizer and dequantizer."""
+    """QCDQ as Brevitas 0.13 writes it: 4 bits in int8, narrowed by Clip; weights in float, quantized in the file."""
     n = Qdq(6)
     quantized = n.quantize("x", 0.9, I8(0))
     x = n.node(
         "DequantizeLinear", n.node("Clip", quantized, n.constant(I8(-8)), n.constant(I8(7))), *n.parameters(0.9, I8(0))
     )
-    clipped = n.node("Clip", n.constant(codes_of(I8, -7, 8, 6, 5)), n.constant(I8(-7)), n.constant(I8(7)))
+    weights = n.constant(RNG.uniform(-1, 1, (6, 5)).astype(np.float32))
+    clipped = n.node("Clip", n.quantize(weights, 0.1, I8(0)), n.constant(I8(-7)), n.constant(I8(7)))
     w = n.node("DequantizeLinear", clipped, *n.parameters(0.1, I8(0)))
     model = n.done(n.node("MatMul", x, w), 0.3, I8(0))
     graph = graph_of(model)
     (narrow,) = (g for g in graph.nodes if g.outs[0].name.startswith("clip"))
     assert graph.reach[narrow.outs[0].name] == (-8, 7)
+    (codes,) = (t.codes for name, t in graph.constants.items() if name.endswith(".weight"))
+    assert (codes.min(), codes.max()) == (-7, 7)
     assert close(shares(model, level="ORT_DISABLE_ALL"), 0.01)
 
 
@@ -135,6 +138,15 @@ def test_a_chain_of_functions_is_a_table(name: str, zero: Any) -> None:
     graph = graph_of(model)
     assert [g.op.name for g in graph.nodes] == ["lut"]
     assert same(shares(model, level="ORT_DISABLE_ALL"))
+
+
+def test_codes_that_move_without_a_quantizer_of_their_own() -> None:
+    n = Qdq(2, 3)
+    w = n.codes(codes_of(I8, -64, 65, 6, 5), 0.02, I8(0))
+    flat = n.node("Flatten", n.node("Transpose", n.x, perm=[0, 2, 1]))
+    model = n.done(n.node("Relu", n.node("MatMul", flat, w)), 0.1, U8(0))
+    assert close(shares(model, X.reshape(-1, 2, 3), "ORT_DISABLE_ALL"), 0.01)
+    assert [g.op.name for g in graph_of(model).nodes] == ["transpose", "reshape", "matmul", "requant"]
 
 
 def test_a_clamp_goes_into_the_requantization() -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from codegen.tflite_reader import read_tflite
 from hwsim.simulation import simulate
+from tests.backends import check_engines
 from tests.compare import assert_same
 from tests.oracles.tflite_ops import Tensor, one_op, run
 
 SHARE = 100_000  # outputs a family and engine
 MODELS = 200  # at least
 SAMPLES = 64
+WINDOW = ("strideW", "strideH", "dilationWFactor", "dilationHFactor", "padding")
 ACTIVATIONS = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
 CONTRACTS = {"litert": "tfl_single", "tflm": "tflm_double"}
 
@@ -94,6 +96,52 @@ FAMILIES = {
     **{"CONV_2D": layer, "DEPTHWISE_CONV_2D": layer, "FULLY_CONNECTED": layer},
     **{"AVERAGE_POOL_2D": pool, "MAX_POOL_2D": pool, "QUANTIZE": rescaled},
 }
+
+
+def wide(rng: np.random.Generator, family: str) -> bytes:
+    """One operator of 16-bit activations, 8-bit weights and 64-bit biases, of the size of one pixel."""
+    c, o, ys = int(rng.integers(1, 40)), int(rng.integers(1, 8)), float(np.float32(10 ** rng.uniform(-5, -3)))
+    ws = np.float32(10 ** rng.uniform(-3, -2, o))
+    xs = float(np.float32(ys / ws[0] / 10 ** rng.uniform(1.5, 3.5)))
+    layer, lead = (
+        ("FullyConnectedOptions", (SAMPLES,)) if family == "FULLY_CONNECTED" else ("Conv2DOptions", (SAMPLES, 1, 1))
+    )
+    sizes = {} if family == "FULLY_CONNECTED" else dict.fromkeys(WINDOW, 1)
+    kernel, axis, version = ((), 0, 7) if family == "FULLY_CONNECTED" else ((1, 1), 0, 4)
+    shape, channels = (o, *kernel, c), c
+    if family == "DEPTHWISE_CONV_2D":
+        layer, sizes, shape, channels, axis = (
+            "DepthwiseConv2DOptions",
+            {**sizes, "depthMultiplier": o},
+            (1, 1, 1, o),
+            1,
+            3,
+        )
+    tensors = [
+        Tensor(name="x", shape=(*lead, channels), dtype="int16", scale=xs),
+        Tensor(name="w", codes=rng.integers(-127, 128, shape).astype(np.int8), scale=ws.tolist(), axis=axis),
+        Tensor(name="b", codes=rng.integers(-(10**6), 10**6, o), dtype="int64", scale=(xs * ws).tolist()),
+    ]
+    y = Tensor(name="y", shape=(*lead, o), dtype="int16", scale=ys)
+    return one_op(family, tensors, [y], sizes, options_type=layer, version=version)
+
+
+@pytest.mark.parametrize("family", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
+def test_activations_of_16_bits(family: str) -> None:
+    """15-bit multipliers; LiteRT's FULLY_CONNECTED is float64 and refused."""
+    rng = np.random.default_rng(2)
+    for _ in range(MODELS):
+        model = wide(rng, family)
+        for engine, contract in CONTRACTS.items():
+            if (family, engine) == ("FULLY_CONNECTED", "litert"):
+                with pytest.raises(ValueError, match="float64 sums of 16 bits; read it as tflm_double"):
+                    read_tflite(model, contract)
+                continue
+            g = read_tflite(model, contract)
+            x = rng.integers(-32768, 32768, (SAMPLES, *g.inputs[0].type.sample_shape)).astype(np.int16)
+            got = simulate(g, {"x": x})["y"]
+            assert_same(run(model, [x], engine)[0], got, what=f"{family} {engine}")
+    check_engines(g, {"x": x}, against=("c", "ort", "onnx_reference"))
 
 
 def fuzz(family: str, outputs: int, seed: int = 0) -> int:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hwsim.dialects.tflite_elementwise import add, extreme, mul, prelu, rescale, squared_difference
-from hwsim.dialects.tflite_functions import activation_range
+from hwsim.dialects.tflite_functions import clamp
 from hwsim.formats import INT8, INT16
 from hwsim.graph import Graph, Value
 from hwsim.qtensor import BATCH, QType
@@ -28,16 +28,14 @@ OPERATORS: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "maximum": ("MAXIMUM", "MaximumMinimumOptions", {}),
     "minimum": ("MINIMUM", "MaximumMinimumOptions", {}),
 }
-ACTIVATIONS = {1: "relu", 2: "relu_n1_to_1", 3: "relu6"}
+ACTIVATIONS = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
 
 
 def builder(name: str, activation: int = 0) -> Build:
     def build(g: Graph, x: list[Value], out: QType, contract: str) -> Value:
         ends: dict[str, Any] = {}
         if activation:
-            assert isinstance(out.scale, float)
-            assert isinstance(out.zero_point, int)
-            lo, hi = activation_range(ACTIVATIONS[activation], out.scale, out.zero_point)
+            lo, hi = clamp(out, ACTIVATIONS[activation])
             ends = {"lo": lo, "hi": hi}
         match name:
             case "add" | "sub":

@@ -1,4 +1,4 @@
-"""``float_pool`` in torch: one addition a tap, in the order of the op."""
+"""ONNX Runtime's float32 steps in torch: ``scaled_add``, ``float_divide``, ``float_pool``, each rounded once a step."""
 
 from __future__ import annotations
 
@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Any
 from .frameworks import torch
 
 if TYPE_CHECKING:
-    from hwsim.ops import FloatPool
+    from hwsim.ops import FloatDivide, FloatPool, ScaledAdd
     from hwsim.qtensor import QType
 
 Tensor = torch.Tensor
 
 
+def scaled_add(op: ScaledAdd, types: tuple[QType, ...], a: Tensor, b: Tensor) -> Any:
+    """Two fused multiply-adds: float64 holds product and sum, float32 takes them. Half to even, saturation."""
+    inner = (b.double() * op.scale_b + op.offset).float()
+    total = (a.double() * op.scale_a + inner.double()).float()
+    return torch.round(total).long().clamp(op.limits.lo, op.limits.hi)
+
+
+def float_divide(op: FloatDivide, types: tuple[QType, ...], a: Tensor, b: Tensor) -> Any:
+    """Product and quotient, half to even, zero point, saturation."""
+    y = torch.round(a.float() * float(op.gain) / b.float()).long() + op.zero_point
+    return y.clamp(op.fmt.min_int, op.fmt.max_int)
+
+
 def float_pool(op: FloatPool, types: tuple[QType, ...], x: Tensor) -> Any:
-    """Windows over the dequantized image, and over one of ones for what each counts."""
+    """One addition a tap: windows over the dequantized image, and over one of ones for what each counts."""
     t, (rows, columns) = types[0], op.padding
     border = (0, 0, *columns, *rows)
     reals = windows(op, torch.nn.functional.pad((x - t.zero_point).float() * torch.tensor(t.scale).float(), border))
