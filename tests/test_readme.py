@@ -153,3 +153,20 @@ def percent(share: float) -> str:
 
 def test_links_lead_somewhere() -> None:
     assert [t for t in re.findall(r"\]\(([^)#:]+)\)", README) if not (ROOT / t).exists()] == []
+
+
+def test_the_figures_of_outside_models_are_the_recorded_ones() -> None:
+    found = recorded("magika")
+    rows = {r["entries"]: r for r in found["rows"] if r["observer"] == "mse"}
+    assert (
+        f"{rows[16]['clear_same']} of {found['clear_files']} files of clear type with tables of 16 segments" in flat()
+    )
+    assert f"on {rows[8]['clear_same']} with 8; on files of all types" in flat()
+    assert f"on {rows[16]['same']} and {rows[8]['same']} of {found['files']}" in flat()
+    lines = (ROOT / "docs/evidence/tflite.txt").read_text().splitlines()
+    assert len(lines) == 6 * 4, "four wake words and two models of MLPerf Tiny, two engines and C under two contracts"
+    assert all(": equal: " in line for line in lines)
+    sessions = recorded("bench-qdq")["rows"]
+    assert {r["entry"] for r in sessions} == {"", "disable_quant_qdq"}
+    means = {e: sum(r["differ"] for r in sessions if r["entry"] == e) for e in ("", "disable_quant_qdq")}
+    assert means["disable_quant_qdq"] < means[""]
