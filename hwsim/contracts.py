@@ -68,7 +68,7 @@ class Contract(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Dyadic16:
-    """``round(x * multiplier * 2**-shift)`` with a multiplier of 16 `bits`; 32 + 16 bits stay exact in float64.
+    """``round(x * multiplier * 2**-shift)`` with a 16-bit multiplier; 32 + 16 bits stay exact in float64.
 
     TFLite's layers of 16-bit activations keep 15 bits of their multipliers, which is the only other choice.
     """
@@ -76,14 +76,15 @@ class Dyadic16:
     multiplier: tuple[int, ...]
     shift: tuple[int, ...]
     rounding: str = "half_up"
-    bits: int = 16
+    multiplier_bits: int = 16
     name: ClassVar[str] = "dyadic16"
 
     def __post_init__(self) -> None:
-        """Raise ValueError for constants outside `bits` or shifts outside 0..62."""
+        """Raise ValueError for constants outside `multiplier_bits` or shifts outside 0..62."""
         check_rounding(self.rounding)
-        _check(self.name, "bits", (self.bits,), 15, 16)
-        _check(self.name, "multiplier", self.multiplier, 1 << (self.bits - 1), (1 << self.bits) - 1)
+        _check(self.name, "multiplier_bits", (self.multiplier_bits,), 15, 16)
+        top = 1 << self.multiplier_bits
+        _check(self.name, "multiplier", self.multiplier, top >> 1, top - 1)
         _check(self.name, "shift", self.shift, 0, 62)
         _check_lengths(self.name, self.multiplier, self.shift)
 

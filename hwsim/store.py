@@ -31,7 +31,7 @@ MAX_BYTES = 1 << 31  # of all members together
 MAX_JSON = 1 << 28
 EPOCH = (1980, 1, 1, 0, 0, 0)
 STORED = (*OPS, *CONTRACTS, Datapath, Float32Sum, IntFormat, FloatFormat)
-LATER = {"datapath": PLAIN, "origin": 0}
+LATER = {"datapath": PLAIN, "origin": 0, "multiplier_bits": 16}
 """Fields that classes got later, and their defaults, which are not written: graphs keep the bytes they had before."""
 CLASSES: dict[str, type[Any]] = {c.__name__: c for c in STORED}
 

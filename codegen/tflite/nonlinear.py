@@ -21,7 +21,7 @@ def _limits(r: Reading, o: Operator) -> tuple[int | None, int | None]:
     """Where the fused activation saturates; ValueError for one that TFLite's integer kernels ignore."""
     fused = str(o.options.get("fused_activation_function", "NONE"))
     out = r.type(o.outs[0])
-    if fused != "NONE" and (fused not in ACTIVATIONS or out.fmt != INT8):
+    if fused != "NONE" and (fused not in ACTIVATIONS or out.fmt not in (INT8, INT16)):
         raise ValueError(f"{o.kind} {r.name(o.outs[0])!r}: fused {fused} on {out.fmt.name} is not supported")
     return clamp(out, fused)
 

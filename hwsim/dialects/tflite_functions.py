@@ -5,7 +5,8 @@
     tflm_double, TFLM   gemmlowp's fixed point, 4 integer bits   float32 (elu)     int16           tflm_double
 
 Only TFLM has a kernel of elu to compare with, only LiteRT those of exp, gelu and neg. TFLM's relu6 clamps codes
-and does not rescale. In INT16 both engines share one formula (`tflite_int16` has logistic and tanh). Functions are computed in float64 and rounded to float32, as glibc's expf and its like come out.
+and does not rescale. Functions are computed in float64 and rounded to float32, as glibc's expf and its like come out.
+In INT16 logistic and tanh have one formula for both engines (`tflite_int16`), the others are as in INT8.
 Measured against LiteRT 2.3 and TFLM, all codes: tests/hwsim/dialects/test_tflite_functions.py.
 """
 
@@ -104,12 +105,9 @@ def table(
 ) -> Ints:
     """Codes of the result before saturation, for all codes of `fmt`; types as (scale, zero point)."""
     if fmt == INT16:
-        if kind not in FUNCTIONS16:
-            raise ValueError(f"{kind}: no INT16 function under {contract}; known are {', '.join(FUNCTIONS16)}")
-        if x[1] or out[1]:
-            raise ValueError(f"{kind}: INT16 has zero_point 0 in TFLite, not {x[1]} and {out[1]}")
-        if kind in tflite_int16.KINDS:
-            return tflite_int16.table(kind, x[0], out[0])
+        _check_int16(kind, x[1], out[1], contract)
+    if fmt == INT16 and kind in tflite_int16.KINDS:
+        return tflite_int16.table(kind, x[0], out[0])
     q = np.arange(fmt.min_int, fmt.max_int + 1, dtype=np.int64) - x[1]
     real = scale_type(contract)
     ratio = float(real(x[0]) / real(out[0]))
@@ -135,6 +133,13 @@ def table(
     if kind in FLOAT_FUNCTIONS:
         return _float(FLOAT_FUNCTIONS[kind], q, x[0], out)
     raise ValueError(f"{kind}: no {fmt.name.upper()} function under {contract}; known are {', '.join(KINDS)}")
+
+
+def _check_int16(kind: str, zero: int, out_zero: int, contract: str) -> None:
+    if kind not in FUNCTIONS16:
+        raise ValueError(f"{kind}: no INT16 function under {contract}; known are {', '.join(FUNCTIONS16)}")
+    if zero or out_zero:
+        raise ValueError(f"{kind}: INT16 has zero_point 0 in TFLite, not {zero} and {out_zero}")
 
 
 def scale_type(contract: str) -> type[np.float32] | type[np.float64]:

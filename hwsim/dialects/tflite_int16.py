@@ -1,7 +1,7 @@
 """TFLite's INT16 LOGISTIC and TANH: lines between 256 points of one sigmoid, 24 a unit.
 
-    x = q * m >> s, in 1 / (24 * 512) of the argument     sigmoid(x) = line through SIGMOID[x >> 9], SIGMOID[(x >> 9) + 1]
-    tanh(x) = 2 * sigmoid(2 * x) - 1                      the half-line x < 0 is the mirror of the other
+    x = half_up(q * m / 2**s), in steps of 1 / (24 * 512) of the argument     i = |x| >> 9
+    logistic = the line from point i to point i + 1     tanh(x) = 2 * logistic(2 * x) - 1     x < 0 mirrors x > 0
 
 LiteRT's reference kernels and TFLM give the same bits. Measured: tests/hwsim/dialects/test_tflite_functions.py.
 """
@@ -34,7 +34,7 @@ def table(kind: str, scale: float, out_scale: float) -> Ints:
         raise ValueError(f"{kind}: the result's scale is {out_scale!r}; TFLite's INT16 has 2**-15")
     bits, _ = KINDS[kind]
     multiplier, shift = constants(kind, scale)
-    x = shift_right(CODES * multiplier, np.int64(shift), "half_up")
+    x = shift_right(CODES * multiplier, shift, "half_up")
     points, place = sigmoid(), np.minimum(np.abs(x) >> bits, 254)
     left, rest = points[place], np.abs(x) & ((1 << bits) - 1)
     line = (left << bits) + rest * (points[place + 1] - left)

@@ -37,7 +37,7 @@ def of_16_bits(ratio: Reals) -> Dyadic16:
     """16-bit activations: the upper 15 bits of the Q31 multiplier, one rounding half up of the int64 accumulator."""
     multipliers, shifts = quantize_multiplier(ratio)
     upper = tuple(min((m + (1 << 15)) >> 16, (1 << 15) - 1) for m in multipliers)
-    return Dyadic16(multiplier=upper, shift=tuple(15 - s for s in shifts), bits=15)
+    return Dyadic16(multiplier=upper, shift=tuple(15 - s for s in shifts), multiplier_bits=15)
 
 
 def reaches(x: QType, weight: QTensor, bias: Ints | None) -> Ints:

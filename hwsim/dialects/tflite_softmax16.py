@@ -94,7 +94,7 @@ def lines(fn: Callable[[Reals], Reals], lo: float, hi: float, contract: str) -> 
     left = points(fn, lo, hi, np.float64 if contract == "tfl_single" else np.float32)
     place = np.arange(1 << 16, dtype=np.int64)
     i, rest = place >> SEGMENT_BITS, place & ((1 << SEGMENT_BITS) - 1)
-    return np.asarray(left[i] + shift_right((left[i + 1] - left[i]) * rest, np.int64(SEGMENT_BITS), "half_up"))
+    return np.asarray(left[i] + shift_right((left[i + 1] - left[i]) * rest, SEGMENT_BITS, "half_up"))
 
 
 def points(fn: Callable[[Reals], Reals], lo: float, hi: float, real: type[Any]) -> Ints:

@@ -1,6 +1,7 @@
-"""``y = saturate(half_even(float32(a) * gain / float32(b)) + zero_point)``, all in float32: ONNX Runtime's QLinearSoftmax.
+"""``y = saturate(half_even(float32(a) * gain / float32(b)) + zero_point)``, all in float32.
 
-Product and quotient round to float32 once each, half to even, as do a and b where they have more than 24 bits.
+ONNX Runtime's QLinearSoftmax ends with it. Product and quotient round to float32 once each, half to even, as do a and
+b where they have more than 24 bits.
 
 Source: IEEE 754-2019, 5.4.1; measured in tests/hwsim/dialects/test_ort_softmax.py.
 """

@@ -70,7 +70,7 @@ class Requant:
         out = QType(x.shape, self.fmt, self.scale, self.zero_point, len(x.shape) - 1 if many else None)
         wanted = np.atleast_1d(x.lsb / out.lsb)
         error = np.abs(self.contract.ratio / wanted - 1)
-        limit = max(TOLERANCE, 2.0**-self.contract.bits) if isinstance(self.contract, Dyadic16) else TOLERANCE
+        limit = 2.0**-self.contract.multiplier_bits if isinstance(self.contract, Dyadic16) else TOLERANCE
         if not (error <= limit).all():
             c = int(error.argmax())
             applied, want = (float(np.broadcast_to(a, error.shape)[c]) for a in (self.contract.ratio, wanted))

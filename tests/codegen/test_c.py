@@ -120,7 +120,7 @@ def test_the_header_serves_cpp(tmp_path: Path) -> None:
 
 
 def test_plain_c99_and_nothing_else() -> None:
-    """No malloc, no libm, no float outside the onnx_float contract, float32 sums, ONNX Runtime's ops and the header's helpers."""
+    """No malloc, no libm, no float outside onnx_float, float32 sums, ONNX Runtime's ops and the header's helpers."""
     for seed in range(30):
         graph, _ = random_graph(seed)
         sources = {k: v for k, v in emit_c(graph).items() if not k.endswith(".h")}

@@ -77,6 +77,25 @@ def test_each_operator_is_read(kind: str) -> None:
         assert_same(tflite_ops.run(model, codes, engine)[0], got, what=f"{kind} {engine}")
 
 
+@pytest.mark.parametrize("kind", ["SOFTMAX", "LOGISTIC", "RELU6"])
+@pytest.mark.parametrize("engine", CONTRACTS)
+def test_int16_is_read(kind: str, engine: str) -> None:
+    x = np.random.default_rng(19).integers(-(1 << 15), 1 << 15, (40, 9)).astype(np.int16)
+    scale, out = float(np.float32(0.0003)), 2.0**-15 if kind != "RELU6" else float(np.float32(0.0004))
+    tensors = tuple(
+        Tensor(index=i, name=n, shape=x.shape, kind="INT16", scale=(s,), zero_point=(0,))
+        for i, (n, s) in enumerate((("a", scale), ("y", out)))
+    )
+    table, ours, theirs = TABLES.get(kind, (None, {}, {}))
+    given, result = (tflite_ops.Tensor(name=t.name, shape=x.shape, dtype="int16", scale=t.scale) for t in tensors)
+    model = tflite_ops.one_op(kind, [given], [result], theirs, options_type=table, version=2 if kind == "RELU6" else 3)
+    r = Reading(graph=Graph(), contract=CONTRACTS[engine], tensors=tensors)
+    r.values[0] = r.graph.input("a", r.type(0))
+    NONLINEAR[kind](r, Operator(index=0, kind=kind, ins=(0,), outs=(1,), options=ours))
+    r.graph.output(r.value(1))
+    assert_same(tflite_ops.run(model, [x], engine)[0], simulate(r.graph, {"a": x})["y"], what=f"{kind} {engine}")
+
+
 def test_ignored_activations_and_unknown_sums_are_refused() -> None:
     t = Tensor(index=0, name="a", shape=(1, 3), kind="INT8", scale=(0.1,), zero_point=(0,))
     r = Reading(graph=Graph(), contract="tfl_single", tensors=(t, t))

@@ -13,7 +13,7 @@ from hwsim.graph import Graph, Value
 from hwsim.qtensor import BATCH, QType
 from tests.backends import check_engines
 
-from .one_op import CONTRACTS, Build, compare, graph_of, kind
+from .one_op import Build, compare, graph_of, kind
 
 ALL = np.arange(-128, 128, dtype=np.int8).reshape(1, 256)
 ALL16 = np.arange(-(1 << 15), 1 << 15, dtype=np.int16).reshape(1, -1)
@@ -57,18 +57,17 @@ def test_every_code_as_the_engines_have_it(name: str) -> None:
     assert outputs >= 100_000
 
 
-@pytest.mark.parametrize("name", ["logistic", "hard_swish"])
-@pytest.mark.parametrize("contract", CONTRACTS.values())
-def test_every_engine_of_ours(name: str, contract: str) -> None:
-    g = graph_of(builder(name), {"x": (ALL, (0.05, -3))}, FIXED.get(name, (0.04, 7)), contract)
-    check_engines(g, {"x": ALL})
+@pytest.mark.parametrize("name", KINDS)
+def test_every_engine_of_ours(name: str) -> None:
+    x, out = ((0.05, 0), (0.05, 0)) if name == "neg" else ((0.05, -3), FIXED.get(name, (0.04, 7)))
+    check_engines(graph_of(builder(name, 0.25), {"x": (ALL, x)}, out, "tfl_single"), {"x": ALL})
 
 
 @pytest.mark.parametrize("name", FUNCTIONS16)
 def test_every_code_of_int16_as_the_engines_have_it(name: str) -> None:
     rng, outputs = np.random.default_rng(18), 0
     engines = ("litert",) if name == "neg" else ("litert", "tflm")
-    near = [2.0**-12, 2.0**-11, 2.0**-10, 2.0**-15, 2.0**-12 * 1.0003, 2.0**-11 * 1.002, 1e-6, 2.5]
+    near = [2.0**-12, 2.0**-11, 2.0**-10, 2.0**-15, 2.0**-12 * 1.0003, 2.0**-11 * 1.0003, 2.0**-11 * 1.002, 1e-6, 2.5]
     for s in (*near, *(10 ** rng.uniform(-5, 0, 12))):
         x = (float(np.float32(s)), 0)
         out = x if name == "neg" else RESULT16 if name in ("logistic", "tanh") else kind(rng, "int16")
@@ -115,7 +114,7 @@ def test_what_no_table_holds_is_refused() -> None:
     with pytest.raises(ValueError, match=r"tanh: the result's scale is 0.1; TFLite's INT16 has 2\*\*-15"):
         unary(g, "tanh", wide, QType((1,), INT16, 0.1), "tfl_single", name="y")
     coarse = g.input("coarse", QType((BATCH, 3), INT16, 5.5))
-    with pytest.raises(ValueError, match="logistic: scale 5.5 overflows TFLite's int32"):
+    with pytest.raises(ValueError, match=r"logistic: scale 5\.5 overflows TFLite's int32"):
         unary(g, "logistic", coarse, QType((1,), INT16, 2.0**-15), "tfl_single", name="y")
     skewed = g.input("skewed", QType((BATCH, 3), INT16, 0.1, 5))
     with pytest.raises(ValueError, match="relu: INT16 has zero_point 0 in TFLite, not 5 and 0"):
