@@ -41,7 +41,12 @@ class QType:
     axis: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for shapes, scales and zero points that mean nothing."""
+        """Raise ValueError for shapes, scales and zero points that mean nothing.
+
+        Scales and zero points of numpy become Python's own: whoever writes them down prints a number.
+        """
+        object.__setattr__(self, "scale", _plain(self.scale, float))
+        object.__setattr__(self, "zero_point", _plain(self.zero_point, int))
         for i, d in enumerate(self.shape):
             if not (i == 0 if d == BATCH else isinstance(d, int) and d >= 1):
                 raise ValueError(f"shape {self.shape}: sizes must be >= 1, with {BATCH!r} only outermost")

@@ -1,6 +1,6 @@
-"""Softmax and LayerNormalization, which ONNX Runtime computes in float: our integer blocks in their place.
+"""Softmax as ONNX Runtime's QLinearSoftmax; LayerNormalization, and Softmax of 16 bits, as our integer blocks.
 
-These are the nodes whose codes differ from ONNX Runtime's; `hwsim explain` counts them.
+ONNX Runtime computes the latter in float, so these are the nodes whose codes differ; `hwsim explain` counts them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from hwsim.blocks import LayerNorm, Softmax
 from hwsim.contracts import Pow2
+from hwsim.dialects import ort_softmax
 from hwsim.dialects.linear import requant
 from hwsim.formats import UINT8, UINT16, IntFormat
 from hwsim.ops.shapes import per_tensor
@@ -27,6 +28,8 @@ def softmax(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held
     if axis not in (-1, len(x.shape)):
         raise Refused(f"Softmax over axis {axis} of {len(x.shape) + 1}; the last one is read")
     assert isinstance(out.fmt, IntFormat)
+    if out.fmt == x.value.type.fmt and out.fmt.bits == 8:
+        return r.held(ort_softmax.softmax(r.graph, r.plain(x), out, name=name), x.shape)
     low, kind = out.fmt.min_int, UINT8 if out.fmt.bits == 8 else UINT16
     if out.zero_point != low:
         raise Refused(f"Softmax with zero_point {out.zero_point}; probabilities start at the least code, {low}")

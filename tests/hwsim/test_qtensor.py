@@ -179,3 +179,10 @@ def test_symmetric_scale_covers():
         scale = np.asarray(symmetric_scale(x, fmt, 1))
         reach = scale * np.ldexp(float(fmt.max_int), fmt.lsb_exp)
         assert np.allclose(np.abs(x).max(0), reach, rtol=1e-15)
+
+
+def test_scales_and_zero_points_of_numpy_become_plain_numbers():
+    t = QType((2,), INT8, np.float64(0.5), np.int64(3))
+    assert (type(t.scale), type(t.zero_point)) == (float, int)
+    many = QType((2,), INT8, tuple(np.float32([0.5, 0.25])), axis=0)
+    assert all(type(s) is float for s in many.scale)
