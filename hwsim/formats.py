@@ -176,7 +176,6 @@ class FloatFormat:
             negative = negative & (code > 0)
         return (code | negative.astype(np.int64) << (self.bits - 1)).astype(np.uint8)
 
-
     def cast(self, x: Reals, *, saturate: bool = True) -> Codes:
         """Codes of any `x`, NaN and infinities included, half to even: ONNX's Cast and QuantizeLinear to float8.
 

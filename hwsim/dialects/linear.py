@@ -36,7 +36,8 @@ def linear(
         bias: integers in steps of ``x.scale * weight.scale``, shape (channels,); None is zeros.
         out: type of the result (its shape is not looked at).
         contract: arithmetic and constants of the requantization, one for all or one a channel.
-        lo, hi: clamp of a fused activation, in codes of `out`.
+        lo: least code of a fused activation's clamp.
+        hi: its greatest code.
         name: of the result; constants and the accumulator take it as prefix.
     """
     axis = 0 if isinstance(op, Conv2d) else 1
@@ -45,7 +46,8 @@ def linear(
     start = start - int(np.max(x.type.zero_point)) * rows.sum(0)
     scale = np.asarray(weight.type.scale) * float(np.max(x.type.scale))
     fmt = max((narrowest(int(c)) for c in (start.min(), start.max(), 1 << 30)), key=lambda f: f.bits)
-    kind = QType(start.shape, fmt, tuple(scale.tolist()) if scale.ndim else float(scale), axis=0 if scale.ndim else None)
+    steps, channels = (tuple(scale.tolist()), 0) if scale.ndim else (float(scale), None)
+    kind = QType(start.shape, fmt, steps, axis=channels)
     constants = (
         g.constant(f"{name}.weight", weight),
         g.constant(f"{name}.bias", QTensor(kind, start.astype(fmt.dtype))),

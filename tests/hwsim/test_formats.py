@@ -5,7 +5,17 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from hwsim.formats import BINARY, FORMATS, FP4_E2M1, FP8_E4M3FNUZ, FP8_E5M2FNUZ, INT8, FloatFormat, IntFormat, format_named
+from hwsim.formats import (
+    BINARY,
+    FORMATS,
+    FP4_E2M1,
+    FP8_E4M3FNUZ,
+    FP8_E5M2FNUZ,
+    INT8,
+    FloatFormat,
+    IntFormat,
+    format_named,
+)
 from hwsim.ops import BlockQuantize
 from hwsim.rounding import ROUNDINGS
 from tests.compare import all_codes, assert_one_line, assert_same
