@@ -10,24 +10,33 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from ..contracts import CONTRACTS, Contract, Dyadic16, OnnxFloat, Pow2
+from ..cmsis_nn import NAMES, LayerParameters, layers, real_ratio
+from ..contracts import CONTRACTS, Contract, Dyadic16, OnnxFloat, Pow2, quantize_multiplier
 from ..formats import IntFormat, format_named
 from ..reports.text import text_table
 from ..rounding import check_rounding
+from .graphs import add_contract, load_graph
 
 EXAMPLES = """examples:
   hwsim params 0.0123
   hwsim params --input-scale 0.0078125 --weight-scale 0.004 --output-scale 0.05
   hwsim params --input-scale 0.05 --weight-scale 0.01 0.02 0.03 --output-scale 0.1 \\
-      --input-zero-point -128 --output-zero-point 4 --activation relu
+      --input-zero-point -128 --output-zero-point 4 --activation relu --layer conv
+  hwsim params --multiplier 1518500250 --shift -7          back: the ratio, and how every contract applies it
+  hwsim params --model kws.tflite --c                      of every layer, as CMSIS-NN initializers
 
 In a real layer ratio = input_scale * weight_scale / output_scale, one a channel where weights are per channel.
 .tflite and .onnx files keep scales as float32: add --float32 to round what you type to that first."""
 COLUMNS = ("contract", "channel", "multiplier", "shift right", "Q31 multiplier", "shift left", "ratio applied", "error")
+LAYER_COLUMNS = (
+    *("layer", "kind", "channels", "multiplier", "shift", "input_offset", "output_offset"),
+    *("activation", "contract"),
+)
 
 
 def add(commands: Any) -> None:
@@ -49,6 +58,14 @@ def add(commands: Any) -> None:
     p.add_argument("--format", default="int8", help="of the output (default: int8)")
     p.add_argument("--rounding", default="half_up", help="of dyadic16 and pow2 (default: half_up)")
     p.add_argument("--float32", action="store_true", help="round the scales to float32 first, as files keep them")
+    p.add_argument("--layer", choices=tuple(NAMES), default="fc", help="whose struct to print (default: fc)")
+    p.add_argument("--multiplier", type=int, metavar="M", help="go back: the ratio that constants apply")
+    p.add_argument("--shift", type=int, metavar="S", help="with --multiplier; its sign by --convention")
+    text = "of --shift: tflite (M * 2**(S - 31)) or ours (M * 2**-S); default: tflite"
+    p.add_argument("--convention", choices=("tflite", "ours"), default="tflite", help=text)
+    p.add_argument("--model", metavar="FILE", help="every layer of a .qg, or of a quantized .tflite or .onnx")
+    add_contract(p)
+    p.add_argument("--c", action="store_true", help="with --model: C initializers")
     p.add_argument("--json", action="store_true", help="print JSON")
     p.set_defaults(run=run)
 
@@ -56,6 +73,10 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     check_rounding(args.rounding)
+    if args.model:
+        return run_model(args)
+    if args.c or args.contract:
+        raise ValueError("params: --c and --contract need --model FILE")
     ratios = ratios_of(args)
     rows = [row for c in CONTRACTS for row in contract_rows(c, ratios, args.rounding)]
     offsets = offsets_of(args)
@@ -68,12 +89,39 @@ def run(args: argparse.Namespace) -> int:
     print("\nours: y = round(x * multiplier >> shift right); TFLite, CMSIS-NN: y = x * Q31 * 2**(shift left - 31)")
     print(f"dyadic16, pow2: rounding {args.rounding}; tfl_single and tflm_double differ in their rounding alone\n")
     print("\n".join(f"{key:<22}{value:>6}" for key, value in offsets.items()))
-    print(f"\n{cmsis(ratios, offsets)}")
+    print(f"\n{cmsis(args.layer, ratios, offsets)}")
     return 0
+
+
+def run_model(args: argparse.Namespace) -> int:
+    """The parameters of every layer of a file."""
+    if args.ratio or args.multiplier is not None or args.input_scale is not None:
+        raise ValueError(f"params: {args.model} says its own scales; leave the numbers out")
+    found = list(layers(load_graph(args)))
+    if args.json:
+        print(json.dumps([asdict(p) for p in found], indent=1))
+    elif args.c:
+        print("\n\n".join(p.c() for p in found))
+    else:
+        print(text_table(LAYER_COLUMNS, [layer_cells(p) for p in found], right=LAYER_COLUMNS[2:7]))
+        print("\nmultiplier, shift: Q31, left where positive, of the first channel; --json and --c print all channels")
+    return 0
+
+
+def layer_cells(p: LayerParameters) -> list[str]:
+    """One line of a model's table."""
+    numbers = (len(p.multipliers), p.multipliers[0], p.shifts[0], p.input_offset, p.output_offset)
+    return [p.name[:40], p.kind, *map(str, numbers), f"{p.activation[0]} .. {p.activation[1]}", p.contract]
 
 
 def ratios_of(args: argparse.Namespace) -> list[float]:
     """The ratios given, or made of the scales; ValueError unless exactly one of the two, all finite and > 0."""
+    if (args.multiplier is None) != (args.shift is None):
+        raise ValueError("params: --multiplier and --shift come together")
+    if args.multiplier is not None:
+        if args.ratio or args.input_scale is not None:
+            raise ValueError("params: give RATIO, scales, or --multiplier and --shift, one of them")
+        return [real_ratio(args.multiplier, args.shift, args.convention)]
     scales = (args.input_scale, args.weight_scale, args.output_scale)
     if bool(args.ratio) == any(s is not None for s in scales) or (not args.ratio and None in scales):
         raise ValueError("params: give RATIO, or all of --input-scale, --weight-scale and --output-scale")
@@ -164,23 +212,19 @@ def offsets_of(args: argparse.Namespace) -> dict[str, int]:
     }
 
 
-def cmsis(ratios: list[float], offsets: dict[str, int]) -> str:
-    """The constants as CMSIS-NN initializers, ready to paste."""
-    from ..contracts import quantize_multiplier
-
+def cmsis(layer: str, ratios: list[float], offsets: dict[str, int]) -> str:
+    """The constants as CMSIS-NN initializers, ready to paste; convolutions with strides of 1."""
     try:
         multipliers, shifts = quantize_multiplier(ratios)
     except ValueError as e:
         return f"no CMSIS-NN parameters: {e}"
-    fc = ", ".join(f".{k} = {offsets[k]}" for k in ("input_offset", "output_offset"))
-    clamp = f".activation = {{ .min = {offsets['activation_min']}, .max = {offsets['activation_max']} }}"
-    params = f"cmsis_nn_fc_params fc_params = {{ {fc}, {clamp} }};"
-    if len(ratios) == 1:
-        quant = f".multiplier = {multipliers[0]}, .shift = {shifts[0]}"
-        return f"{params}\ncmsis_nn_per_tensor_quant_params quant_params = {{ {quant} }};"
-    arrays = [
-        f"int32_t {name}[{len(ratios)}] = {{ {', '.join(map(str, numbers))} }};"
-        for name, numbers in (("multipliers", multipliers), ("shifts", shifts))
-    ]
-    quant = ".multiplier = multipliers, .shift = shifts"
-    return "\n".join([params, *arrays, f"cmsis_nn_per_channel_quant_params quant_params = {{ {quant} }};"])
+    made = LayerParameters(
+        name="",
+        kind=layer,
+        multipliers=multipliers,
+        shifts=shifts,
+        input_offset=offsets["input_offset"],
+        output_offset=offsets["output_offset"],
+        activation=(offsets["activation_min"], offsets["activation_max"]),
+    )
+    return made.c()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.codegen.onnx_integer.models import cnn, quantized
-from tests.oracles.layers import Layer
+from tests.oracles.layers import tying_layer
 from tests.oracles.tflite import fully_connected
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +20,8 @@ COUNT = 250  # of each of four files
 
 
 def small_tflite(folder: Path) -> Path:
-    rng = np.random.default_rng(0)
-    layer = Layer(
-        x_scale=np.float32(0.5), x_zero=0, weight_scale=np.array([0.25], np.float32), y_scale=np.float32(2), y_zero=3,
-        weight=rng.integers(-3, 4, (4, 3)), bias=np.array([1, -7, 40]),
-    )  # fmt: skip
     path = folder / "small.tflite"
-    path.write_bytes(fully_connected(layer, 1))
+    path.write_bytes(fully_connected(tying_layer(), 1))
     return path
 
 

@@ -70,6 +70,15 @@ class Layer:
         return g
 
 
+def tying_layer() -> Layer:
+    """A small layer of ratio 1/16, so that ties and near ties are common."""
+    rng = np.random.default_rng(0)
+    return Layer(
+        x_scale=np.float32(0.5), x_zero=0, weight_scale=np.array([0.25], np.float32), y_scale=np.float32(2), y_zero=3,
+        weight=rng.integers(-3, 4, (4, 3)), bias=np.array([1, -7, 40]),
+    )  # fmt: skip
+
+
 def make_layer(rng: np.random.Generator, *, per_channel: bool, power_of_two: bool, grain: int = 1) -> Layer:
     """A layer whose outputs fill int8 and saturate on both sides.
 

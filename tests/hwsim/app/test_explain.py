@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import onnx
 import pytest
 
-from tests.oracles.layers import Layer
+from tests.codegen.onnx_integer.qdq import Qdq
+from tests.oracles.layers import tying_layer
 from tests.oracles.tflite import fully_connected
 
 pytest.importorskip("tflite")
@@ -13,15 +15,10 @@ pytest.importorskip("tflite")
 
 @pytest.fixture
 def layer(tmp_path):
-    """One layer of ratio 1/16 with few inputs, so that ties and near ties are common, and its samples."""
-    rng = np.random.default_rng(0)
-    made = Layer(
-        x_scale=np.float32(0.5), x_zero=0, weight_scale=np.array([0.25], np.float32), y_scale=np.float32(2), y_zero=3,
-        weight=rng.integers(-3, 4, (4, 3)), bias=np.array([1, -7, 40]),
-    )  # fmt: skip
+    """The file of a layer, and its samples."""
     path = tmp_path / "layer.tflite"
-    path.write_bytes(fully_connected(made, 1))
-    x = rng.integers(-128, 128, (500, 4)).astype(np.int8)
+    path.write_bytes(fully_connected(tying_layer(), 1))
+    x = np.random.default_rng(1).integers(-128, 128, (500, 4)).astype(np.int8)
     np.save(tmp_path / "x.npy", x)
     return path
 
@@ -65,3 +62,16 @@ def test_refused(refused, layer, graph_file, tmp_path):
     (tmp_path / "no.npy").write_bytes(b"no")
     assert "no.npy" in refused("explain", layer, "--against", "tflm", "--input", tmp_path / "no.npy")
     assert "x.bin" in refused("explain", "x.bin", "--against", "c")
+
+
+def test_a_quantized_onnx_model_in_onnx_runtime(hwsim, tmp_path):
+    net = Qdq(6)
+    weight = net.codes(np.random.default_rng(0).integers(-60, 60, (6, 5)).astype(np.int8), 0.02, np.int8(0))
+    model = net.done(net.node("MatMul", net.x, weight), 0.3)
+    onnx.save(model, tmp_path / "m.onnx")
+    status, out, _ = hwsim("explain", tmp_path / "m.onnx", "--against", "ort", "--samples", 200)
+    assert (status, "equal: 1 values, 1000 codes" in out) == (0, True), out
+    float_model = Qdq(6)
+    onnx.save(float_model.model(float_model.node("Relu", "x")), tmp_path / "f.onnx")
+    status, _, err = hwsim("explain", tmp_path / "f.onnx", "--against", "ort")
+    assert (status, "--calibrate" in err or "float" in err) == (2, True)

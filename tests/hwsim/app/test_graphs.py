@@ -11,7 +11,7 @@ import pytest
 from hwsim.store import load
 from tests.codegen.onnx_float.outside import model
 from tests.codegen.onnx_integer.qdq import Qdq
-from tests.oracles.layers import Layer
+from tests.oracles.layers import tying_layer
 from tests.oracles.tflite import fully_connected
 
 pytest.importorskip("tflite")
@@ -21,11 +21,7 @@ pytest.importorskip("tflite")
 def outside(tmp_path):
     """A .tflite and an .onnx of one quantized layer."""
     rng = np.random.default_rng(0)
-    layer = Layer(
-        x_scale=np.float32(0.5), x_zero=0, weight_scale=np.array([0.25], np.float32), y_scale=np.float32(2), y_zero=3,
-        weight=rng.integers(-3, 4, (4, 3)), bias=np.array([1, -7, 40]),
-    )  # fmt: skip
-    (tmp_path / "layer.tflite").write_bytes(fully_connected(layer, 1))
+    (tmp_path / "layer.tflite").write_bytes(fully_connected(tying_layer(), 1))
     net = Qdq(4)
     weight = net.codes(rng.integers(-9, 9, (4, 3)).astype(np.int8), 0.25, np.int8(0))
     onnx.save(net.done(net.node("MatMul", net.x, weight), 2.0), tmp_path / "layer.onnx")

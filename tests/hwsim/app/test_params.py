@@ -92,3 +92,31 @@ def test_ratios_out_of_reach_have_reasons(hwsim):
 )
 def test_bad_numbers_are_named(refused, words, culprit):
     assert culprit in refused("params", *words)
+
+
+def test_back_from_constants(hwsim):
+    assert rows_of(hwsim, "--multiplier", 1 << 30, "--shift", -7)["ratios"] == [2.0**-8]
+    assert rows_of(hwsim, "--multiplier", 40000, "--shift", 20, "--convention", "ours")["ratios"] == [40000 / 2**20]
+    exact = {
+        r["contract"]
+        for r in rows_of(hwsim, "--multiplier", 1 << 30, "--shift", -7)["contracts"]
+        if r["relative_error"] == 0
+    }
+    assert exact == {c.name for c in CONTRACTS}
+
+
+def test_every_layer_of_a_model(hwsim, graph_file):
+    status, out, _ = hwsim("params", "--model", graph_file)
+    assert status == 0
+    found = json.loads(hwsim("params", "--model", graph_file, "--json").out)
+    assert found
+    assert all(p["name"][:40] in out for p in found)
+    text = hwsim("params", "--model", graph_file, "--c").out
+    assert text.count("_params = {") == 2 * len(found)
+
+
+def test_constants_and_files_are_refused_together(refused, graph_file):
+    assert "together" in refused("params", "--multiplier", 5)
+    assert "one of them" in refused("params", 0.5, "--multiplier", 5, "--shift", 1)
+    assert "its own scales" in refused("params", 0.5, "--model", graph_file)
+    assert "--model" in refused("params", 0.5, "--c")
