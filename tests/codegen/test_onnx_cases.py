@@ -12,10 +12,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hwsim import BATCH, Graph, OnnxFloat, QTensor, QType, quantize
+from hwsim import BATCH, Graph, OnnxFloat, Pow2, QTensor, QType, quantize
 from hwsim.dialects.linear import linear
-from hwsim.formats import FORMATS, FP8_E4M3FNUZ, FP8_E5M2FNUZ, INT32, FloatFormat, Format
-from hwsim.ops import Conv2d, MatMul
+from hwsim.formats import FORMATS, FP8_E4M3FNUZ, FP8_E5M2FNUZ, INT32, FloatFormat, Format, IntFormat
+from hwsim.ops import Conv2d, MatMul, Requant
 from tests.backends import check_engines
 from tests.compare import assert_same
 from tests.oracles.node_cases import PRODUCTS, Case, node_cases
@@ -78,6 +78,28 @@ def test_cast(case: Case) -> None:
         assert defined.sum() in (1 << fmt.bits, fmt.max_int + 1)  # all codes that the data can reach
     assert_same(codes_of(want, fmt)[defined], got, x[defined], what=case.name)
     assert defined.sum() >= x.size - 1 or not isinstance(fmt, FloatFormat)
+
+
+INTEGERS = [
+    c
+    for c in node_cases()
+    if kind(c) == "Cast" and {c.source, c.target} <= set(FORMAT) and "FLOAT" not in c.source + c.target
+]
+
+
+@pytest.mark.parametrize("case", INTEGERS, ids=lambda c: c.name)
+def test_integer_casts_on_every_engine(case: Case) -> None:
+    """Wider or of another sign: the codes of the source in the target's container, generated C included."""
+    source, target = FORMAT[case.source], FORMAT[case.target]
+    assert isinstance(source, IntFormat)
+    assert isinstance(target, IntFormat)
+    x = case.ins[0].astype(source.dtype).reshape(-1, 1)
+    inside = (x >= target.min_int) & (x <= target.max_int)  # ONNX leaves the rest undefined
+    x, want = x[inside].reshape(-1, 1), case.out.astype(target.dtype).reshape(-1, 1)[inside].reshape(-1, 1)
+    g = Graph(case.name)
+    value = g.input("x", QType((BATCH, 1), source))
+    g.output(g.add(Requant(contract=Pow2(shift=(0,)), fmt=target, scale=1.0), value, name="y"))
+    assert check_engines(g, {"x": x}, {"y": want}) > 0
 
 
 def parts(case: Case) -> list[tuple[tuple[slice, ...], np.ndarray, np.ndarray]]:

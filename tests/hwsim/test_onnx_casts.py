@@ -11,9 +11,7 @@ What ONNX leaves open, and where it differs from `encode`:
 
 from __future__ import annotations
 
-import warnings
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import onnx
@@ -102,36 +100,3 @@ def test_onnx_reads_every_code_as_hwsim_does(kind: str) -> None:
     graph = helper.make_graph([node], "read", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [t])
     got = ReferenceEvaluator(helper.make_model(graph)).run(None, {})[0]
     assert_same(values(fmt, every), got.astype(np.float64), every)
-
-
-def node_tests() -> list[Any]:
-    """onnx's own Cast cases from float32 to our floats: name, type, data."""
-    from onnx.backend.test.case.node import collect_testcases
-
-    wanted = {getattr(TensorProto, k): k for k in KINDS}
-    found = []
-    with warnings.catch_warnings(action="ignore"):  # making the cases overflows on purpose
-        cases = collect_testcases(None)
-    for case in cases:
-        graph = case.model.graph
-        if [n.op_type for n in graph.node] == ["Cast"] and "no_saturate" not in case.name:
-            source, target = (v.type.tensor_type.elem_type for v in (graph.input[0], graph.output[0]))
-            if source == TensorProto.FLOAT and wanted.get(target) in FLOATS:
-                found.append((case.name, wanted[target], case.data_sets))
-    return found
-
-
-def array_of(x: Any) -> np.ndarray:
-    return numpy_helper.to_array(x) if isinstance(x, TensorProto) else np.asarray(x)
-
-
-def test_onnx_own_cases() -> None:
-    """`test_cast_FLOAT_to_FLOAT8E4M3FN` and the like; their NaN and Inf are no input of `encode`."""
-    cases = node_tests()
-    assert {kind for _, kind, _ in cases} >= {"FLOAT4E2M1", "FLOAT8E4M3FN", "FLOAT8E5M2"}
-    for name, kind, sets in cases:
-        for ins, outs in sets:
-            x, fmt = array_of(ins[0]).reshape(-1), FLOATS[kind]
-            finite = np.isfinite(x)
-            want = codes(array_of(outs[0]).reshape(-1), fmt)
-            assert_same(want[finite], fmt.encode(x[finite].astype(np.float64)), x[finite], what=name)
