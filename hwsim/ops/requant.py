@@ -44,7 +44,7 @@ class Requant:
         hi: int | None = None,
     ) -> Requant:
         """From type `source` to the format, scale and zero point of `out`, saturating at `lo` and `hi`."""
-        if not (isinstance(out.fmt, IntFormat) and isinstance(out.zero_point, int)) or isinstance(out.scale, int):
+        if not (isinstance(out.fmt, IntFormat) and isinstance(out.zero_point, int)):
             raise ValueError(f"requant: target {out.fmt.name} must be an integer format with one zero point")
         made = contract.of(source.lsb / out.lsb, rounding)
         return cls(contract=made, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, lo=lo, hi=hi)

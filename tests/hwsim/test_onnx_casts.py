@@ -1,4 +1,4 @@
-"""`encode` and `to_int` against ONNX's own casts and quantizers: onnx's reference and its node tests.
+"""`encode` and `to_int` against ONNX's own casts and quantizers: onnx's reference.
 
 What ONNX leaves open, and where it differs from `encode`:
 

@@ -28,7 +28,7 @@ def test_help_of_every_command_has_examples(hwsim, command):
     [
         ((), "COMMAND"),
         (("bogus",), "bogus"),
-        (("verify",), "model.qg"),
+        (("verify",), "MODEL"),
         (("show", "m.qg", "--bogus"), "--bogus"),
         (("verify", "m.qg", "--samples", "many"), "many"),
         (("emit",), "c|onnx"),
@@ -62,7 +62,7 @@ def test_interrupt(hwsim, monkeypatch, graph_file):
     def stop(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(show, "load", stop)
+    monkeypatch.setattr(show, "load_graph", stop)
     assert hwsim("show", graph_file) == (130, "", "hwsim: interrupted\n")
 
 
@@ -73,7 +73,7 @@ def test_a_missing_package_is_named_with_what_to_install(refused, monkeypatch, g
     def absent(path):
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(show, "load", absent)
+    monkeypatch.setattr(show, "load_graph", absent)
     line = refused("show", graph_file)
     assert f"pip install 'hwsim[{extra}]'" in line
     assert module.partition(".")[0] in line
@@ -92,7 +92,7 @@ def test_no_failure_is_taken_for_a_mismatch(refused, monkeypatch, graph_file, er
     def fail(path):
         raise error
 
-    monkeypatch.setattr(show, "load", fail)
+    monkeypatch.setattr(show, "load_graph", fail)
     assert line in refused("show", graph_file)
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hwsim import INT4, INT8, INT16, INT32, INT64, UINT8, Dyadic16, OnnxFloat, Pow2, QType, TflmDouble, TflSingle
+from hwsim import FP4_E2M1, INT8, INT16, INT32, INT64, UINT8, Dyadic16, OnnxFloat, Pow2, QType, TflmDouble, TflSingle
 from hwsim.contracts import TOLERANCE
 from hwsim.ops import Requant
 from tests.compare import all_codes, assert_same
@@ -101,7 +101,7 @@ def test_of_to_takes_the_target_from_a_type():
         7,
     )
     assert op.out_type(t("N", 3, fmt=INT32, scale=0.25)) == QType(("N", 3), UINT8, 0.5, 7)
-    for bad in (t(2, zero=(1, 2), axis=0), t(1, fmt=QType((), INT4).fmt, scale=1)):
+    for bad in (t(2, zero=(1, 2), axis=0), t(1, fmt=FP4_E2M1)):
         with pytest.raises(ValueError, match="requant: target"):
             Requant.to(bad, t(1), Dyadic16)
 
