@@ -144,6 +144,8 @@ def explain_codes(graph: Graph, engine: str, inputs: Mapping[str, Codes], theirs
     for value, nodes in islands(graph, {*known, *theirs}):
         want = stored(graph, value, theirs[value.name], engine)
         env = run(graph, nodes, known)
+        if len(want) != len(env[value.name]):
+            raise ValueError(f"{engine}: {value.name[:60]!r} has {len(want)} samples, ours {len(env[value.name])}")
         steps = np.abs(env[value.name].astype(np.int64) - want.astype(np.int64))
         rows.append(Compared(value.name, described(nodes[-1]), steps.size, int((steps > 0).sum()), int(steps.max())))
         if first is None and steps.any():

@@ -155,14 +155,17 @@ def attribute_of(attribute: Any) -> Any:
     return list(value) if attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS) else value
 
 
-def integer_results(data: bytes) -> tuple[set[str], set[str]]:
-    """Names of the inputs of a model's content that are integers, and of everything that its nodes compute."""
+def integer_results(data: bytes) -> tuple[set[str], set[str], int]:
+    """Names of the inputs of a file that are integers, of everything that its nodes compute; its batch, 0 if open."""
     from onnx import TensorProto, load_from_string
 
     graph = load_from_string(data).graph
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
     taken = {i.name for i in graph.input if i.type.tensor_type.elem_type not in floats}
-    return taken, {name for node in graph.node for name in node.output}
+    given = {t.name for t in graph.initializer}
+    first = [i.type.tensor_type.shape.dim[:1] for i in graph.input if i.name not in given]
+    batch = max((int(d.dim_value) for dims in first for d in dims), default=0)
+    return taken, {name for node in graph.node for name in node.output}, batch
 
 
 def first_line(e: Exception) -> str:

@@ -38,11 +38,15 @@ def _ort(data: bytes, graph: Graph, inputs: Mapping[str, Codes]) -> Named:
     from .onnx_file import integer_results
     from .runners.ort_model import run_ort_model
 
-    taken, made = integer_results(data)
+    taken, made, batch = integer_results(data)
     wanted = {v.name: v.type.fmt.dtype for n in graph.nodes for v in n.outs if v.name in made}
     feeds = {v.name: inputs[v.name] if v.name in taken else reals(v, inputs[v.name]) for v in graph.inputs}
-    found = run_ort_model(data, feeds, wanted)
-    return {name: x for name, x in found.items() if name in wanted}
+    samples = len(next(iter(feeds.values())))
+    if batch and samples % batch:
+        raise ValueError(f"ort: the file takes {batch} samples at once; {samples} are no multiple of it")
+    steps = range(0, samples, batch or samples)
+    parts = [run_ort_model(data, {k: x[i : i + (batch or samples)] for k, x in feeds.items()}, wanted) for i in steps]
+    return {name: np.concatenate([p[name] for p in parts]) for name in wanted}
 
 
 def reals(v: Value, codes: Codes) -> NDArray[np.float32]:

@@ -41,7 +41,10 @@ def _binary(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str, make: C
     channels_last = all(s.layout == NHWC and s.shape == shape for s in held) and len(shape) == 3
     values = [_operand(r, s, name, i, channels_last) for i, s in enumerate(sides)]
     y = make(r.graph, *values, out, lo=limits[0], hi=limits[1], name=name)
-    return r.held(y, tuple(shape), NHWC if channels_last else PLAIN)
+    if not channels_last:
+        return r.held(y, y.type.sample_shape)
+    height, width, channels = y.type.sample_shape
+    return r.held(y, (channels, height, width), NHWC)
 
 
 def _operand(r: Reading, side: object, name: str, i: int, channels_last: bool) -> Value:
@@ -51,8 +54,8 @@ def _operand(r: Reading, side: object, name: str, i: int, channels_last: bool) -
     codes, t = side.tensor.codes, side.tensor.type
     if codes.ndim and codes.shape[0] == 1 and codes.ndim > 3:
         codes = codes[0]
-    if channels_last and codes.ndim == 3:
-        codes = codes.transpose(1, 2, 0)
+    if channels_last and codes.ndim:
+        codes = codes.reshape((1,) * (3 - codes.ndim) + codes.shape).transpose(1, 2, 0)
     codes = np.ascontiguousarray(codes.reshape(codes.shape or (1,)))
     return r.graph.constant(f"{name}.constant{i}", QTensor(QType(codes.shape, t.fmt, t.scale, t.zero_point), codes))
 

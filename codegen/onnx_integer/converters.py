@@ -15,7 +15,7 @@ from ..onnx_model import Model, Node
 from .arithmetic import ARITHMETIC
 from .expression import Apply, Expression, Held, Number, Source, Weight
 from .layers import LAYERS
-from .movement import MOVEMENT, moved, narrowed
+from .movement import MOVEMENT, moved, narrowed, unquantized
 from .pools import POOLS
 from .qlinear import CONCAT, FORMS, meant
 from .reading import FORMATS, LIMITS, Reading, Refused, applied, same_grid
@@ -41,7 +41,7 @@ def integer_graph(model: Model) -> Graph:
     Raises:
         Unsupported: every node that cannot be read, with position and reason.
     """
-    return Reading(model).run(check, convert)
+    return Reading(model).run(check, convert, settled)
 
 
 def check(node: Node) -> None:
@@ -141,7 +141,9 @@ def settled(r: Reading, e: Expression | None) -> Expression | None:
         assert isinstance(made, Apply)
         if op in MOVEMENT and isinstance(first := made.args[0], Held):
             at = int(k or 0)
-            made = moved(r, replace(e.node, op=op), first, f"{e.node.outs[min(at, len(e.node.outs) - 1)]}.codes", at)
+            made = unquantized(
+                r, replace(e.node, op=op), first, f"{e.node.outs[min(at, len(e.node.outs) - 1)]}.codes", at
+            )
         r.settled[id(e)] = (e, made)
     return r.settled[id(e)][1]
 
@@ -176,4 +178,7 @@ def clamp(e: Apply, out: QType, limits: LIMITS) -> LIMITS:
             ends.append(None if arg is None else float(arg.array.reshape(-1)[0]))
     lo, hi = (None if x is None else int(encode(np.asarray(x, np.float64), out.reshaped(()))) for x in ends)
     inside = [v for v in (lo, limits[0]) if v is not None], [v for v in (hi, limits[1]) if v is not None]
-    return (max(inside[0]) if inside[0] else None), (min(inside[1]) if inside[1] else None)
+    low, high = (max(inside[0]) if inside[0] else None), (min(inside[1]) if inside[1] else None)
+    if low is not None and high is not None and low > high:
+        raise Refused(f"clips to codes {low}..{high}, which leaves one constant; give it as a constant")
+    return low, high

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,19 +43,35 @@ def bias_codes(bias: Any, x: QType, w: QType, channels: int) -> Ints | None:
     if bias is None:
         return None
     lsb = per_tensor("layer", x)[0] * np.asarray(w.scale, np.float64)
+    if not is_row(bias):
+        raise Refused("the bias must be a constant of one number, or one a channel, along the last axis alone")
     if isinstance(bias, Steps):
         codes = bias.codes.reshape(-1)
     elif isinstance(bias, Weight):
         codes, scale = bias.tensor.codes.reshape(-1), np.asarray(bias.tensor.type.scale)
         if bias.tensor.type.fmt.bits < 32 or not np.allclose(scale, lsb, rtol=1e-3, atol=0):
             raise Refused("the bias must be int32 in steps of input scale times weight scale")
-    elif isinstance(bias, Number):
-        codes = np.rint(bias.array.reshape(-1).astype(np.float64) / lsb)
     else:
-        raise Refused("the bias must be a constant")
+        real = bias.array.reshape(-1).astype(np.float64)
+        if not np.isfinite(real).all():
+            raise Refused(f"the bias holds {real[~np.isfinite(real)][0]}; weights must be finite")
+        codes = np.rint(real / lsb)
     if codes.size not in (1, channels):
         raise Refused(f"a bias of {codes.size} numbers for {channels} channels")
     return np.broadcast_to(codes.astype(np.int64), (channels,)).copy()
+
+
+def is_row(bias: Any) -> bool:
+    """Whether a constant varies along its last axis alone."""
+    if isinstance(bias, Weight):
+        shape = bias.tensor.codes.shape
+    elif isinstance(bias, Number):
+        shape = bias.array.shape
+    elif isinstance(bias, Steps):
+        shape = bias.codes.shape
+    else:
+        return False
+    return all(n == 1 for n in shape[:-1])
 
 
 def conv(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
@@ -103,6 +118,8 @@ def turned(w: Weight) -> Weight:
 def matmul(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """MatMul with a constant matrix, or of two values with equal leading sizes."""
     x, w, *_ = e.args
+    if isinstance(x, Weight | Number):
+        raise Refused(f"{e.node.where}: the constant stands first; transpose both sides, so that weights come second")
     if isinstance(x, Held) and isinstance(w, Held):
         return of_values(r, x, w, out, limits, name)
     x, w, bias = held_and_weight(e)
@@ -147,10 +164,10 @@ def centred(r: Reading, x: Value, name: str) -> Value:
 def biased(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held | None:
     """Add of a constant to an unquantized MatMul or Gemm: its bias; None where it is no such sum."""
     for layer, bias in (e.args, e.args[::-1]):
-        if isinstance(layer, Apply) and layer.node.op in ("MatMul", "Gemm") and isinstance(bias, Number | Weight):
-            size = bias.array.size if isinstance(bias, Number) else prod(bias.tensor.codes.shape)
-            if len(layer.args) < 3 and size:
-                return LAYERS[layer.node.op](r, Apply(layer.node, (*layer.args[:2], bias)), out, limits, name)
+        bare = isinstance(layer, Apply) and layer.node.op in ("MatMul", "Gemm") and len(layer.args) < 3
+        if bare and is_row(bias):
+            assert isinstance(layer, Apply)
+            return LAYERS[layer.node.op](r, Apply(layer.node, (*layer.args[:2], bias)), out, limits, name)
     return None
 
 

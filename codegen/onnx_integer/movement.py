@@ -10,6 +10,7 @@ import numpy as np
 
 from hwsim.contracts import Pow2
 from hwsim.dialects.linear import requant
+from hwsim.dialects.ort_functions import dequantized
 from hwsim.graph import Value
 from hwsim.lowering.layout import NHWC
 from hwsim.ops import Expand, Pad, Pool, Reduce, Reshape, Slice, Transpose
@@ -82,6 +83,8 @@ def _flatten(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
 
 def _squeeze(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
     rank, axes = len(x.shape) + 1, _ints(r, node, 1, "axes")
+    if axes is None and r.model.batch == 1:
+        raise Refused("squeezes all axes of size 1, the batch among them; name the axes")
     gone = [i for i, n in enumerate(x.shape, 1) if n == 1] if axes is None else [_axis(a, rank) for a in axes]
     return _reshaped(r, x, tuple(n for i, n in enumerate(x.shape, 1) if i not in gone), name)
 
@@ -136,16 +139,20 @@ def _gather(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
     index = r.numbers(node.ins[1]).astype(int)
     size = x.shape[at - 1]
     found = np.where(index < 0, index + size, index).reshape(-1)
-    if index.ndim > 1 or (np.diff(found) != 1).any() or found.min() < 0 or found.max() >= size:
+    if index.ndim > 1 or not index.size or (np.diff(found) != 1).any() or found.min() < 0 or found.max() >= size:
         raise Refused(f"gathers {index.reshape(-1)[:8].tolist()} of {size}: only one index or a run of them is read")
     cut = _cut(r, r.plain(x), at, int(found[0]), int(found[-1]) + 1, 1, name if index.ndim else f"{name}.run")
     shape = tuple(n for i, n in enumerate(cut.type.sample_shape, 1) if index.ndim or i != at)
     return Held(cut, shape) if index.ndim else r.held(r.graph.add(Reshape(shape=shape), cut, name=name), shape)
 
 
-def _pad(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
-    """A constant border: code or real, as the node's input is."""
+def _pad(r: Reading, node: Node, x: Held, name: str, k: int, *, exact: bool = False) -> Held:
+    """A constant border: code or real, as the node's input is; `exact` where nothing quantizes the real after it."""
     pads, rank = _ints(r, node, 1, "pads") or [], len(x.shape) + 1
+    if len(node.ins) > 3 and node.ins[3] and len(pads) % 2 == 0:
+        some, axes, pads = pads, _ints(r, node, 3, "axes") or [], [0] * 2 * rank
+        for i, axis in enumerate(axes):
+            pads[axis % rank], pads[rank + axis % rank] = some[i], some[len(axes) + i]
     if (
         node.attrs.get("mode", "constant") != "constant"
         or len(pads) != 2 * rank
@@ -159,6 +166,8 @@ def _pad(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
     t, real = x.value.type, node.ins[0] not in r.codes
     value: Any = r.numbers(node.ins[2]).reshape(-1)[0] if len(node.ins) > 2 and node.ins[2] else 0
     code = int(encode(np.asarray(float(value)), t.reshaped(()))) if real else int(value)
+    if real and exact and float(dequantized(t)[code - t.fmt.min_code]) != float(value):
+        raise Refused(f"pads with {value}, which is no number of scale {t.scale!r}; quantize what was padded")
     op = Pad(before=tuple(pads[1:rank]), after=tuple(pads[rank + 1 :]), value=code)
     y = r.graph.add(op, r.plain(x), name=name)
     return r.held(y, y.type.sample_shape)
@@ -166,8 +175,8 @@ def _pad(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
 
 def _expand(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
     target = _ints(r, node, 1, "shape") or []
-    if len(target) != len(x.shape) + 1:
-        raise Refused(f"expands {x.shape} to {target}; ranks must be equal")
+    if len(target) != len(x.shape) + 1 or target[0] not in (1, r.model.batch):
+        raise Refused(f"expands {x.shape} to {target}; ranks must be equal, and the batch stays what it is")
     shape = tuple(max(a, b) for a, b in zip(x.shape, target[1:], strict=True))
     return r.held(r.graph.add(Expand(shape=shape), r.plain(x), name=name), shape)
 
@@ -187,6 +196,13 @@ def _global_max(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
     axes = tuple(range(2, len(x.shape) + 1))
     y = r.graph.add(Reduce(kind="max", axes=axes, fmt=x.value.type.fmt), r.plain(x), name=name)  # type: ignore[arg-type]
     return r.held(y, y.type.sample_shape)
+
+
+def unquantized(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
+    """A movement of reals whose results nothing quantizes: a border must be a number of their grid."""
+    if node.op == "Pad":
+        return _pad(r, node, x, name, k, exact=True)
+    return moved(r, node, x, name, k)
 
 
 MOVEMENT: dict[str, Move] = {

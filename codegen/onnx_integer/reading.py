@@ -46,10 +46,16 @@ class Reading:
         self.refused: set[str] = set()
         self.problems: list[str] = []
 
-    def run(self, check: Callable[[Node], None], convert: Callable[[Reading, Node], None]) -> Graph:
+    def run(
+        self,
+        check: Callable[[Node], None],
+        convert: Callable[[Reading, Node], None],
+        settle: Callable[[Reading, Expression | None], Expression | None],
+    ) -> Graph:
         """Every node by `convert`, then the outputs; all refusals at once.
 
-        `check` refuses a node for its own sake, which is told even where what it reads was refused already.
+        `check` refuses a node for its own sake, which is told even where what it reads was refused already; `settle`
+        carries out what only moves before an output.
         """
         for node in self.model.nodes:
             try:
@@ -61,14 +67,18 @@ class Reading:
                 self.refused.update(node.outs)
                 told = str(e) if isinstance(e, ValueError) else f"lacks inputs or attributes: {type(e).__name__} {e}"
                 self.problems += [problem(node.where, told)] if told else []
-        outputs = [self._output(name) for name in self.model.outputs if name not in self.refused]
+        outputs = [
+            self._output(name, settle(self, self.reals.get(name)))
+            for name in self.model.outputs
+            if name not in self.refused
+        ]
         if self.problems:
             raise Unsupported(self.model.source, self.problems)
         self.graph.output(*dict.fromkeys(v for v in outputs if v is not None))
         return self.graph
 
-    def _output(self, name: str) -> Value | None:
-        held = self.codes.get(name) or self.reals.get(name)
+    def _output(self, name: str, real: Expression | None) -> Value | None:
+        held = self.codes.get(name) or real
         if isinstance(held, Held):
             return self.plain(held)
         reason = "is in float; quantize it too (QuantizeLinear, DequantizeLinear before the output)"
@@ -98,6 +108,8 @@ class Reading:
             raise Refused(f"scale {scales.reshape(-1)[0]!r} must be finite and > 0")
         if scales.size == 1:
             return QType(shape, fmt, float(scales.reshape(-1)[0]), int(zeros.reshape(-1)[0]))
+        if not -len(shape) <= axis < len(shape):
+            raise Refused(f"{scales.size} scales along axis {axis} of {shape}: there is no such axis")
         many = tuple(np.broadcast_to(zeros, scales.shape).tolist()) if zeros.any() else 0
         return QType(shape, fmt, tuple(scales.astype(np.float64).tolist()), many, axis % len(shape))
 
