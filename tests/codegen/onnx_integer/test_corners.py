@@ -138,3 +138,42 @@ def test_refused(name: str) -> None:
     n = Qdq(*SHAPE)
     model = n.done(make(n))
     assert_refused(lambda: read_onnx(model), culprit)
+
+
+def gate(n: Qdq) -> str:
+    """A channel's mean decides how much of it passes."""
+    x = image(n)
+    mean = n.pair(n.node("GlobalAveragePool", x), 0.1, U8(90))
+    return n.node("Mul", x, n.pair(n.node("Sigmoid", mean), 1 / 256, U8(0)))
+
+
+EXACT: dict[str, Make] = {
+    "mean of an image as it came": lambda n: n.node("GlobalAveragePool", n.x),
+    "average with padding": lambda n: n.node(
+        "AveragePool", n.x, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1
+    ),
+    "average without padding": lambda n: n.node("AveragePool", n.x, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    "side by side on the last axis": lambda n: n.node("Concat", n.x, n.pair(n.node("Abs", n.x), 0.04, U8(0)), axis=-1),
+    "side by side, channels last": lambda n: n.node("Concat", image(n), image(n), axis=-2),
+    "channels last and not": lambda n: n.node("Add", image(n), n.x),
+    "dense after channels last": lambda n: n.node("Gemm", n.node("Flatten", image(n)), weights(n, 3, 64), transB=1),
+    "gate": gate,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_layouts_do_not_matter(name: str) -> None:
+    n = Qdq(*SHAPE)
+    model = n.done(EXACT[name](n), 0.3, U8(100))
+    found = differences(read_onnx(model), model.SerializeToString(), X)
+    assert not any(differ for _, differ, _ in found.values()), found
+
+
+def test_two_inputs_and_two_outputs(tmp_path) -> None:
+    n = Qdq(*SHAPE)
+    total = n.pair(n.node("Add", n.x, n.pair("z", 0.1, U8(50))), 0.2, U8(90))
+    model = n.model(total, n.pair(n.node("Relu", total), 0.2, U8(0)), opset=21)
+    model.graph.input.append(onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ["N", *SHAPE]))
+    onnx.save(onnx.shape_inference.infer_shapes(model), tmp_path / "two.onnx")
+    found = explain(tmp_path / "two.onnx", {"x": X, "z": X[::-1].copy()}, against="ort")
+    assert (found.ok, len(found.rows)) == (True, 2), str(found)
