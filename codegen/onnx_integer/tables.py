@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hwsim.dialects.ort_functions import table as function_table
 from numpy.typing import NDArray
 
+from hwsim.dialects.ort_functions import table as function_table
 from hwsim.qtensor import QType
 
 from .expression import Apply, Expression, Held, Number, Weight, leaves
