@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hwsim.contracts import CONTRACTS, Contract
+from hwsim.contracts import CONTRACTS, Contract, TflSingle
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Node, Value
 from hwsim.lowering.layout import as_stored
@@ -264,8 +264,8 @@ def under(graph: Graph, node: Node, contract: type[Contract], rounding: str) -> 
         return node
     ratio = node.ins[0].type.lsb / node.outs[0].type.lsb
     made = contract.of(ratio, rounding) if rounding else contract.of(ratio)
-    if contract.name == "tfl_single" and rounding:
-        made = replace(made, rounding=rounding)  # type: ignore[type-var]
+    if isinstance(made, TflSingle):
+        made = replace(made, rounding=rounding)
     op = replace(node.op, contract=made)
     op.reach(*operands(graph, node))
     return Node(op, node.ins, node.outs)

@@ -92,7 +92,11 @@ def explain(
         ValueError: an unknown engine, one that does not take such a file, bad inputs, a file that cannot be read.
     """
     path = Path(model)
-    graph = read_graph(path, contract)
+    return explain_graph(path, read_graph(path, contract), inputs, against)
+
+
+def explain_graph(path: Path, graph: Graph, inputs: Mapping[str, NDArray[Any]], against: str) -> Explanation:
+    """`explain` of a file that has been read as `graph`."""
     given = {v: inputs[v.name] for v in graph.inputs if v.name in inputs}
     wanted = [v.name for v in graph.inputs if v.name not in graph.states]
     if sorted(inputs) != sorted(wanted):

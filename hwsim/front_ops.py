@@ -50,7 +50,8 @@ Attrs = Mapping[str, Any]
 
 
 @jit
-def _erf(x: Any) -> Any:
+def erf(x: Any) -> Any:
+    """The error function of a contiguous array, float64."""
     y = np.empty_like(x)
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     for i in range(flat_x.size):
@@ -62,7 +63,7 @@ def gelu(x: Reals, approximate: str = "none") -> Reals:
     """``x * Phi(x)``, exactly or by tanh. Source: arXiv:1606.08415."""
     if approximate == "tanh":
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    return 0.5 * x * (1 + _erf(np.asarray(x / math.sqrt(2), order="C")))
+    return 0.5 * x * (1 + erf(np.asarray(x / math.sqrt(2), order="C")))
 
 
 def sigmoid(x: Reals) -> Reals:

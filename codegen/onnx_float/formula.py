@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hwsim.front_ops import erf, gelu, sigmoid
+
 from ..onnx_model import Model, Node
 
 Array = NDArray[Any]
 LONGEST = 40  # nodes of one pattern
 REAL_CODES = (1, 10, 11, 16)  # ONNX's float, float16, double, bfloat16
-erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def hard_sigmoid(x: Array, alpha: float, beta: float) -> Array:
     """``min(max(alpha * x + beta, 0), 1)``."""
     return np.clip(alpha * x + beta, 0, 1)
-
-
-def sigmoid(x: Array) -> Array:
-    """``1 / (1 + exp(-x))``."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-def gelu(x: Array, approximate: str) -> Array:
-    """Exactly or by tanh, as the operator of opset 20 says."""
-    if approximate == "tanh":
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
 
 
 def clip(node: Node, x: Array, low: Any = None, high: Any = None) -> Array:
@@ -53,7 +41,11 @@ POINTWISE: dict[str, Callable[..., Any]] = {
         "Abs": lambda n, x: np.abs(x),
     },
     **{"Sqrt": lambda n, x: np.sqrt(x), "Reciprocal": lambda n, x: 1 / x, "Exp": lambda n, x: np.exp(x)},
-    **{"Log": lambda n, x: np.log(x), "Erf": lambda n, x: erf(x), "Tanh": lambda n, x: np.tanh(x)},
+    **{
+        "Log": lambda n, x: np.log(x),
+        "Erf": lambda n, x: erf(np.asarray(x, np.float64, order="C")),
+        "Tanh": lambda n, x: np.tanh(x),
+    },
     **{"Sigmoid": lambda n, x: sigmoid(x), "Relu": lambda n, x: np.maximum(x, 0), "Clip": clip},
     **{"Max": lambda n, *xs: np.maximum.reduce(np.broadcast_arrays(*xs))},
     **{"Min": lambda n, *xs: np.minimum.reduce(np.broadcast_arrays(*xs))},

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hwsim.dialects.ort_functions import quantized as encoded
 from hwsim.formats import UINT8
 from hwsim.graph import Graph
 from hwsim.qtensor import QType, encode
@@ -15,7 +16,7 @@ from ..onnx_model import Model, Node
 from .arithmetic import ARITHMETIC
 from .expression import Apply, Expression, Held, Number, Source, Weight
 from .layers import LAYERS
-from .movement import MOVEMENT, moved, narrowed, unquantized
+from .movement import MOVEMENT, code_limits, moved, narrowed, unquantized
 from .pools import POOLS
 from .qlinear import CONCAT, FORMS, meant
 from .reading import FORMATS, LIMITS, Reading, Refused, applied, same_grid
@@ -66,8 +67,7 @@ def convert(r: Reading, node: Node) -> None:
         e, out = meant(r, node)
         r.codes[name] = quantized(r, e, out, name)
     elif node.ins and node.ins[0] in r.fixed and node.op == "Clip":
-        lo, hi = (r.numbers(i).reshape(-1)[0] if i else None for i in (*node.ins[1:], "", "")[:2])
-        r.fixed[name] = np.clip(r.fixed[node.ins[0]], lo, hi)
+        r.fixed[name] = np.clip(r.fixed[node.ins[0]], *code_limits(r, node))
     elif node.ins and node.ins[0] in r.codes:
         moving(r, node)
     else:
@@ -97,8 +97,7 @@ def quantize(r: Reading, node: Node, name: str) -> None:
     if source in r.model.constants:
         x = r.numbers(source).astype(np.float32)
         t = r.quantizer(node.ins[1], zero, r.kind(zero) if zero else fmt, x.shape, int(node.attrs.get("axis", 1)))
-        units = np.rint(x / np.asarray(t.along_axis(t.scale), np.float32)) + t.along_axis(t.zero_point)
-        r.fixed[name] = np.clip(units, t.fmt.min_code, t.fmt.max_code).astype(t.fmt.dtype)
+        r.fixed[name] = encoded(x, t).astype(t.fmt.dtype)
         return
     out = r.out(node.ins[1], zero, fmt)
     e = r.real(source)

@@ -11,6 +11,7 @@ import numpy as np
 from hwsim.contracts import Pow2
 from hwsim.dialects.linear import requant
 from hwsim.dialects.ort_functions import dequantized
+from hwsim.formats import IntFormat
 from hwsim.graph import Value
 from hwsim.lowering.layout import NHWC
 from hwsim.ops import Expand, Pad, Pool, Reduce, Reshape, Slice, Transpose
@@ -18,7 +19,7 @@ from hwsim.qtensor import encode
 
 from ..onnx_model import Node
 from .expression import Held
-from .reading import Reading, Refused
+from .reading import LIMITS, Reading, Refused
 from .windows import kernel_of, windows
 
 Move = Callable[[Reading, Node, Held, str, int], Held]
@@ -31,9 +32,14 @@ def moved(r: Reading, node: Node, x: Held, name: str, k: int = 0) -> Held:
 
 def narrowed(r: Reading, node: Node, x: Held) -> Held:
     """Clip of codes."""
-    lo, hi = (int(r.numbers(i).reshape(-1)[0]) if i else None for i in (*node.ins[1:], "", "")[:2])
-    y = r.graph.add(requant(x.value.type, Pow2(shift=(0,)), lo, hi), x.value, name=node.outs[0])
-    return r.held(y, x.shape, x.layout)
+    op = requant(x.value.type, Pow2(shift=(0,)), *code_limits(r, node))
+    return r.held(r.graph.add(op, x.value, name=node.outs[0]), x.shape, x.layout)
+
+
+def code_limits(r: Reading, node: Node) -> LIMITS:
+    """Least and greatest code that a Clip of codes leaves."""
+    low, high = (int(r.numbers(i).reshape(-1)[0]) if i else None for i in (*node.ins[1:], "", "")[:2])
+    return low, high
 
 
 def _same(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
@@ -193,8 +199,9 @@ def _max_pool(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
 
 
 def _global_max(r: Reading, node: Node, x: Held, name: str, k: int) -> Held:
-    axes = tuple(range(2, len(x.shape) + 1))
-    y = r.graph.add(Reduce(kind="max", axes=axes, fmt=x.value.type.fmt), r.plain(x), name=name)  # type: ignore[arg-type]
+    axes, fmt = tuple(range(2, len(x.shape) + 1)), x.value.type.fmt
+    assert isinstance(fmt, IntFormat)
+    y = r.graph.add(Reduce(kind="max", axes=axes, fmt=fmt), r.plain(x), name=name)
     return r.held(y, y.type.sample_shape)
 
 

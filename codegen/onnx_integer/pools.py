@@ -15,19 +15,13 @@ from hwsim.ops import Pool, Reduce, Reshape
 from hwsim.qtensor import QType
 
 from .expression import Apply, Held
-from .reading import LIMITS, Reading, Refused
+from .reading import LIMITS, Reading, Refused, first_operand
 from .windows import kernel_of, windows
-
-
-def _source(e: Apply) -> Held:
-    if not isinstance(e.args[0], Held):
-        raise Refused(f"{e.node.op} of reals that are not quantized; quantize them first")
-    return e.args[0]
 
 
 def average_pool(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """AveragePool, channels-last."""
-    x = _source(e)
+    x = first_operand(e)
     kernel, image = kernel_of(e.node), r.image(x)
     stride, padding, dilation = windows(e.node, kernel, image.type.sample_shape[:2])
     if dilation != (1, 1) or e.node.attrs.get("ceil_mode") or limits != (None, None):
@@ -41,7 +35,7 @@ def average_pool(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) ->
 
 def global_average_pool(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """GlobalAveragePool: the mean of every channel."""
-    x = _source(e)
+    x = first_operand(e)
     if limits != (None, None):
         raise Refused("GlobalAveragePool inside a clamp is not read")
     y = ort_pool.global_average_pool(r.graph, r.image(x), out, name=name)
@@ -50,7 +44,7 @@ def global_average_pool(r: Reading, e: Apply, out: QType, limits: LIMITS, name: 
 
 def reduce_mean(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """ReduceMean: an exact sum, then one requantization; ONNX Runtime computes it in float."""
-    x, rank = _source(e), len(_source(e).shape) + 1
+    x, rank = first_operand(e), len(first_operand(e).shape) + 1
     axes = [int(a) for a in np.atleast_1d(e.node.attrs["axes"])] if "axes" in e.node.attrs else []
     if len(e.node.ins) > 1 and e.node.ins[1] and not axes:
         axes = [int(a) for a in r.numbers(e.node.ins[1]).reshape(-1)]

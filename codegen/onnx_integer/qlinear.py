@@ -32,20 +32,23 @@ class Form:
     axes: tuple[int, ...] = (0, 0)
 
 
-UNARY = {"args": ((0, 1, 2),), "out": (3, 4)}
-BINARY = {"args": ((0, 1, 2), (3, 4, 5)), "out": (6, 7)}
+def unary(op: str) -> Form:
+    """Codes, scale, zero point, then scale and zero point of the result."""
+    return Form(op=op, args=((0, 1, 2),), out=(3, 4))
+
+
+def binary(op: str, *, bias: int | None = None, axes: tuple[int, ...] = (0, 0)) -> Form:
+    """The same with two operands."""
+    return Form(op=op, args=((0, 1, 2), (3, 4, 5)), out=(6, 7), bias=bias, axes=axes)
+
+
+ONE = ("Sigmoid", "LeakyRelu", "Softmax", "AveragePool", "GlobalAveragePool")
 FORMS: dict[str, Form] = {
-    "QLinearConv": Form(op="Conv", **BINARY, bias=8),  # type: ignore[arg-type]
-    "QLinearMatMul": Form(op="MatMul", **BINARY, axes=(0, 1)),  # type: ignore[arg-type]
+    "QLinearConv": binary("Conv", bias=8),
+    "QLinearMatMul": binary("MatMul", axes=(0, 1)),
     "com.microsoft.QGemm": Form(op="Gemm", args=((0, 1, 2), (3, 4, 5)), out=(7, 8), bias=6),
-    "com.microsoft.QLinearAdd": Form(op="Add", **BINARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearMul": Form(op="Mul", **BINARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearSigmoid": Form(op="Sigmoid", **UNARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearLeakyRelu": Form(op="LeakyRelu", **UNARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearSoftmax": Form(op="Softmax", **UNARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearAveragePool": Form(op="AveragePool", **UNARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearGlobalAveragePool": Form(op="GlobalAveragePool", **UNARY),  # type: ignore[arg-type]
-    "com.microsoft.QLinearReduceMean": Form(op="ReduceMean", **UNARY),  # type: ignore[arg-type]
+    **{f"com.microsoft.QLinear{op}": binary(op) for op in ("Add", "Mul")},
+    **{f"com.microsoft.QLinear{op}": unary(op) for op in ONE},
 }
 CONCAT = "com.microsoft.QLinearConcat"
 

@@ -192,3 +192,10 @@ def same_grid(a: QType, b: QType) -> bool:
 def applied(r: Reading, node: Node) -> Apply:
     """The operation of a node on reals."""
     return Apply(node, tuple(r.real(i) for i in node.ins))
+
+
+def first_operand(e: Apply) -> Held:
+    """The codes that an operation of one value reads."""
+    if not isinstance(e.args[0], Held):
+        raise Refused(f"{e.node.op} of reals that are not quantized; quantize them first")
+    return e.args[0]

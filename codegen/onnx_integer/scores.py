@@ -17,14 +17,14 @@ from hwsim.ops.shapes import per_tensor
 from hwsim.qtensor import QType
 
 from .expression import Apply, Held, Number, Weight
-from .reading import LIMITS, Reading, Refused
+from .reading import LIMITS, Reading, Refused, first_operand
 
 MANTISSA = 10  # of the normalised sum: the differences of 8-bit codes are exact, so the quotient may be closer, too
 
 
 def softmax(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """Over the last axis; a signed result is the unsigned one with another zero point."""
-    x, axis = _source(e), int(e.node.attrs.get("axis", -1))
+    x, axis = first_operand(e), int(e.node.attrs.get("axis", -1))
     if axis not in (-1, len(x.shape)):
         raise Refused(f"Softmax over axis {axis} of {len(x.shape) + 1}; the last one is read")
     assert isinstance(out.fmt, IntFormat)
@@ -44,7 +44,7 @@ def softmax(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held
 
 def layer_norm(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> Held:
     """Over the last axis."""
-    x, axis = _source(e), int(e.node.attrs.get("axis", -1))
+    x, axis = first_operand(e), int(e.node.attrs.get("axis", -1))
     if axis not in (-1, len(x.shape)) or limits != (None, None):
         raise Refused(f"LayerNormalization over axis {axis}; the last one alone is read")
     numbers = []
@@ -58,12 +58,6 @@ def layer_norm(r: Reading, e: Apply, out: QType, limits: LIMITS, name: str) -> H
         eps=float(e.node.attrs.get("epsilon", 1e-5)), name=name,
     )  # fmt: skip
     return r.held(y, x.shape)
-
-
-def _source(e: Apply) -> Held:
-    if not isinstance(e.args[0], Held):
-        raise Refused(f"{e.node.op} of reals that are not quantized; quantize them first")
-    return e.args[0]
 
 
 SCORES: dict[str, Callable[[Reading, Apply, QType, LIMITS, str], Held]] = {

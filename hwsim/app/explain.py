@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def add(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    from codegen.outside import explain
+    from codegen.outside import explain_graph
 
     graph = load_graph(args)
     names = [v.name for v in graph.inputs if v.name not in graph.states]
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         drawn = random_codes(graph, args.samples, args.seed)
         inputs = {name: drawn[name] for name in names}
-    found = explain(args.model, inputs, against=args.against, contract=args.contract or "")
+    found = explain_graph(Path(args.model), graph, inputs, args.against)
     print(json.dumps({"ok": found.ok, **asdict(found)}, indent=1) if args.json else found)
     return 0 if found.ok else 1
 

@@ -55,10 +55,10 @@ def dequantized(t: QType) -> Float32:
 
 
 def quantized(y: Float32, t: QType) -> Ints:
-    """Codes of a type as QuantizeLinear gives them."""
-    scale, zero = per_tensor("table", t)
+    """Codes of a type, with one scale or one a channel, as QuantizeLinear gives them."""
+    scale, zero = (t.along_axis(v) for v in (np.asarray(t.scale, np.float32), t.zero_point))
     with np.errstate(over="ignore"):  # what passes float32 is infinity, which saturates
-        units = np.rint(y / np.float32(scale)).astype(np.float64)
+        units = np.rint(y / scale).astype(np.float64)
     return np.asarray(np.clip(units + zero, t.fmt.min_code, t.fmt.max_code).astype(np.int64))
 
 

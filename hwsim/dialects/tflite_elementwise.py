@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blocks.exact import negated
 from ..contracts import Pow2, TflmDouble
 from ..formats import INT8, INT16, INT32, INT64, IntFormat
 from ..graph import Graph, Value
 from ..ops import Add, Mul, Requant
 from ..ops.shapes import per_tensor, same_grid
-from ..qtensor import QTensor, QType
+from ..qtensor import QType
 from .linear import requant
 from .tflite_functions import scale_type
 
@@ -56,7 +57,7 @@ def add(
     twice = 2 * max(per_tensor("add", v.type)[0] for v in (a, b))
     first, second = _fine(g, a, twice, bits, f"{name}.a"), _fine(g, b, twice, bits, f"{name}.b")
     if subtract:
-        second = _minus(g, second, f"{name}.b")
+        second = negated(g, second, f"{name}.b.minus")
     total = g.add(Add(fmt=INT32), first, second, name=f"{name}.sum")
     ratio = twice / ((1 << bits) * per_tensor("add", out)[0])
     return g.add(requant(out, TflmDouble.of(ratio), lo, hi), total, name=name)
@@ -103,7 +104,7 @@ def squared_difference(g: Graph, a: Value, b: Value, out: QType, *, name: str) -
         raise ValueError(f"squared_difference {name!r}: {out.fmt.name}; only INT8 is taken")
     twice = 2 * max(per_tensor("squared_difference", v.type)[0] for v in (a, b))
     first, second = (_fine(g, v, twice, SQUARE_SHIFT, f"{name}.{part}") for v, part in ((a, "a"), (b, "b")))
-    d = g.add(Add(fmt=INT32), first, _minus(g, second, f"{name}.b"), name=f"{name}.difference")
+    d = g.add(Add(fmt=INT32), first, negated(g, second, f"{name}.b.minus"), name=f"{name}.difference")
     square = g.add(Mul(fmt=INT32), d, d, name=f"{name}.square")
     ratio = twice * twice / ((1 << 2 * SQUARE_SHIFT) * per_tensor("squared_difference", out)[0])
     return g.add(requant(out, TflmDouble.of(ratio)), square, name=name)
@@ -131,7 +132,7 @@ def extreme(g: Graph, a: Value, b: Value, out: QType, *, largest: bool, name: st
     same_grid("maximum" if largest else "minimum", a.type, b.type, out)
     if a.type.fmt != INT8:
         raise ValueError(f"maximum or minimum {name!r}: {a.type.fmt.name}; only INT8 is taken")
-    d = g.add(Add(fmt=INT16), b, _minus(g, a, f"{name}.a"), name=f"{name}.difference")
+    d = g.add(Add(fmt=INT16), b, negated(g, a, f"{name}.a.minus"), name=f"{name}.difference")
     lo, hi = (0, None) if largest else (None, 0)
     step = g.add(_limited(d.type, lo, hi), d, name=f"{name}.step")
     moved = g.add(Add(fmt=INT16), a, step, name=f"{name}.moved")
@@ -147,12 +148,6 @@ def rescale(g: Graph, x: Value, out: QType, *, name: str) -> Value:
 def _limited(x: QType, lo: int | None, hi: int | None) -> Requant:
     """The value less its zero point, limited: the half of a number line."""
     return requant(QType((1,), INT16, per_tensor("limit", x)[0]), Pow2(shift=(0,)), lo, hi)
-
-
-def _minus(g: Graph, x: Value, name: str) -> Value:
-    """``-x``, less its zero point."""
-    minus = g.constant(f"{name}.minus_one", QTensor(QType((1,), INT8), np.array([-1], np.int8)))
-    return g.add(Mul(fmt=INT32), x, minus, name=f"{name}.minus")
 
 
 def _power_of_two(scale: float) -> bool:

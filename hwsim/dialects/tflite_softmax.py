@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..blocks.exact import negated
 from ..contracts import Pow2, quantize_multiplier
 from ..formats import INT8, INT16, INT32, INT64
 from ..graph import Graph, Value
@@ -91,7 +92,7 @@ def _reciprocal(g: Graph, total: Value, exponent: Value, name: str) -> Value:
     for i in range(1, NEWTON_STEPS + 1):
         part = f"{name}.newton{i}"
         product = _high_mul(g, half, x, 0, 1 << 30, f"{part}.product")
-        minus = g.add(Mul(fmt=INT32), product, g.known[f"{name}.minus_one"], name=f"{part}.minus")
+        minus = negated(g, product, f"{part}.minus")
         rest = g.add(Add(fmt=INT32), one, minus, name=f"{part}.rest")
         change = _high_mul(g, x, rest, -SMALL, SMALL, f"{part}.change")
         x = g.add(Add(fmt=INT32), x, g.add(Shift(bits=-2), change, name=f"{part}.step"), name=part)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..blocks.exact import negated
 from ..contracts import Pow2, TflmDouble
-from ..formats import INT8, INT16, INT32, INT64, UINT16, Reals
+from ..formats import INT16, INT32, INT64, UINT16, Reals
 from ..graph import Graph, Value
 from ..ops import Add, Lut, Mul, Normalize, Reduce, Requant, Shift, ShiftBy
 from ..ops.shapes import per_tensor
@@ -64,8 +65,7 @@ def softmax16(g: Graph, x: Value, out: QType, contract: str, *, beta: float = 1.
 def _exp(g: Graph, x: Value, scale: float, beta: float, contract: str, name: str) -> Value:
     """Exponentials of ``x - max(x)`` in steps of ``2**-15``; 0 is at code 32767."""
     top = g.add(Reduce(kind="max", axes=(len(x.type.shape) - 1,), fmt=INT16), x, name=f"{name}.max")
-    minus_one = g.constant(f"{name}.minus_one", QTensor(QType((1,), INT8), np.array([-1], np.int8)))
-    minus = g.add(Mul(fmt=INT32), top, minus_one, name=f"{name}.minus_max")
+    minus = negated(g, top, f"{name}.minus_max")
     d = g.add(Add(fmt=INT32), x, minus, name=f"{name}.below")
     constants = TflmDouble.of(beta * scale / EXP_STEP)
     step = Requant(contract=constants, fmt=INT16, scale=EXP_STEP / beta, zero_point=INT16.max_int)

@@ -6,12 +6,16 @@ or INT2 (their counts are asserted).
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from codegen import emit_c
+from codegen.runners.c import STRICT, compilers
 from hwsim import BATCH, Graph, OnnxFloat, Pow2, QTensor, QType, quantize
 from hwsim.dialects.linear import linear
 from hwsim.formats import FORMATS, FP8_E4M3FNUZ, FP8_E5M2FNUZ, INT32, FloatFormat, Format, IntFormat
@@ -141,6 +145,31 @@ def test_dequantize(case: Case) -> None:
         codes = x[at]
         got[at] = QTensor(QType(codes.shape, fmt, float(scale), int(zero)), codes).dequantize()
     assert_same(case.out, got, x, what=case.name)
+
+
+SINGLE = [c for c in node_cases() if kind(c) == "DequantizeLinear" and c.ins[1].size == 1]
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=lambda c: c.name)
+def test_dequantize_in_c(case: Case, tmp_path: Path) -> None:
+    """The generated header's helper, where one scale serves all; a scale a channel or a block has no helper."""
+    fmt = FORMAT[case.source]
+    codes = codes_of(case.ins[0], fmt).reshape(-1)
+    ((_, scale, zero),) = parts(case)
+    g = Graph("m")
+    g.output(g.input("x", QType((BATCH, 1), fmt, float(scale), int(zero))))
+    for name, text in emit_c(g).items():
+        (tmp_path / name).write_text(text)
+    kind_of = f"{np.dtype(fmt.dtype).name}_t"
+    (tmp_path / "use.c").write_text(
+        f'#include <stdio.h>\n#include "m.h"\nint main(void) {{ {kind_of} q; while (fread(&q, sizeof q, 1, stdin)) '
+        "{ float r = m_dequantize_x_2(q); fwrite(&r, sizeof r, 1, stdout); } return 0; }"
+    )
+    sources = [str(tmp_path / f) for f in ("use.c", "m.c", "m_data.c")]
+    subprocess.run([*compilers()["gcc"], "-O2", *STRICT, "-o", str(tmp_path / "use"), *sources], check=True)
+    out = subprocess.run([tmp_path / "use"], input=codes.tobytes(), capture_output=True, check=True).stdout
+    got = np.frombuffer(out, np.float32).astype(case.out.dtype)
+    assert_same(case.out.reshape(-1), got, codes, what=case.name)
 
 
 def tensor(codes: np.ndarray, fmt: Format, scale: float, zero: np.ndarray, batched: bool = False) -> QTensor:
