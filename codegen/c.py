@@ -6,7 +6,7 @@ hands it to a callback. Both read the same templates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,12 @@ from hwsim.formats import FloatFormat
 from hwsim.graph import Graph, Value
 
 from .fusion import MAPS, Chain, chains
-from .memory import Buffer, plan
 from .pack import words
+from .program import Layout, Program, Step, arrange, ports_of
 from .render import render
-from .targets import check_target
+from .targets import target_named
 from .views import VIEWS
 from .views.c_view import CView, Table, ctype, literal, takes_channel
-from .views.names import identifier, identifiers
 
 
 @dataclass(frozen=True)
@@ -32,35 +31,6 @@ class Footprint:
     flash: int
     arena: int
     io: int
-
-
-@dataclass
-class Program:
-    """One emission of a graph: its steps, where every value lives, and the constants met so far.
-
-    Args:
-        ports: (identifier, value) of inputs, then of outputs: the caller's buffers.
-        places: C expression of the buffer of each input and computed value.
-        arenas: element type -> number of elements.
-    """
-
-    graph: Graph
-    prefix: str
-    steps: list[Chain]
-    ports: list[tuple[str, Value]]
-    places: dict[str, str]
-    arenas: dict[str, int]
-    tables: dict[tuple[str, bytes], Table] = field(default_factory=dict)
-
-    @property
-    def inputs(self) -> list[tuple[str, Value]]:
-        """Ports of the inputs."""
-        return self.ports[: len(self.graph.inputs)]
-
-    @property
-    def outputs(self) -> list[tuple[str, Value]]:
-        """Ports of the outputs, each once."""
-        return self.ports[len(self.graph.inputs) :]
 
 
 def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False) -> dict[str, str]:
@@ -74,82 +44,70 @@ def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False) -> dic
     Raises:
         ValueError: unknown target.
     """
-    check_target(target)
-    program = arrange(graph, trace=trace)
+    program = Program.of(graph, target_named(target), trace=trace)
+    functions, layout = write(program)
+    calls = _calls(program, layout)
     name, prefix = program.prefix, program.prefix
-    model = {"version": __version__, "prefix": prefix, "trace": trace, **interface(program)}
-    functions, calls = _functions(program, trace)
+    model = {"version": __version__, "prefix": prefix, "trace": trace, **interface(graph)}
     data = [_data(t) for t in program.tables.values()]
+    body = {"functions": functions, "calls": calls, "arenas": layout.arenas, "idle": _idle(program, calls)}
     return {
         f"{name}.h": render("c", "header", **model),
-        f"{name}.c": render(
-            "c", "model", **model, functions=functions, calls=calls, arenas=program.arenas, idle=_idle(program, calls)
-        ),
+        f"{name}.c": render("c", "model", **model, **body),
         f"{name}_data.h": render("c", "data_header", **model, data=data),
         f"{name}_data.c": render("c", "data", **model, data=data),
         "hw_qmath.h": render("c", "qmath", **model),
     }
 
 
-def footprint(graph: Graph) -> Footprint:
+def footprint(graph: Graph, target: str = "generic") -> Footprint:
     """Memory of the release build, from the same plan and tables as its text."""
-    program = arrange(graph, trace=False)
-    _functions(program, trace=False)
-    arena = sum(n * np.dtype(element.removesuffix("_t")).itemsize for element, n in program.arenas.items())
+    program = Program.of(graph, target_named(target), trace=False)
+    _, layout = write(program)
+    _calls(program, layout)
+    arena = sum(n * np.dtype(element.removesuffix("_t")).itemsize for element, n in layout.arenas.items())
     io = sum(v.type.elements * v.type.fmt.dtype.itemsize for _, v in program.ports)
     return Footprint(sum(t.bytes for t in program.tables.values()), arena, io)
 
 
-def arrange(graph: Graph, *, trace: bool) -> Program:
-    """Fuse, name the ports, plan the arenas."""
-    steps, prefix = chains(graph, fuse=not trace), identifier(graph.name)
-    values = [*graph.inputs, *dict.fromkeys(graph.outputs)]
-    ports = list(zip(identifiers((v.name for v in values), taken=[prefix]), values, strict=True))
-    made = {v.name for chain in steps for v in chain[-1][1].outs}
-    places = {v.name: p for p, v in ports[len(graph.inputs) :] if v.name in made}
-    places |= {v.name: p for p, v in ports[: len(graph.inputs)]}
-    lives: dict[str, list[Buffer]] = {}
-    for v, first, last in _lifetimes(steps):
-        if v.name not in places:
-            lives.setdefault(ctype(v.type.fmt), []).append(Buffer(v.name, v.type.elements, first, last))
-    arenas = {}
-    for element, buffers in lives.items():
-        offsets, arenas[element] = plan(buffers)
-        places |= {name: f"{prefix}_arena_{element} + {o}" for name, o in offsets.items()}
-    return Program(graph, prefix, steps, ports, places, arenas)
+def write(p: Program) -> tuple[list[dict[str, Any]], Layout]:
+    """All functions; then, since they say what they need while they run, where every value lives."""
+    functions = _functions(p)
+    return functions, arrange(p)
 
 
-def _lifetimes(steps: list[Chain]) -> list[tuple[Value, int, int]]:
-    """(value, step that makes it, last step that reads it) of everything that gets a buffer."""
-    last = {v.name: i for i, chain in enumerate(steps) for v in chain[0][1].ins}
-    return [(v, i, max(i, last.get(v.name, i))) for i, chain in enumerate(steps) for v in chain[-1][1].outs]
-
-
-def _functions(p: Program, trace: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """One C function a step, one inline function a map, and the calls in order; steps of equal text share one function.
+def _functions(p: Program) -> list[dict[str, Any]]:
+    """One C function a step, one inline function a map; steps of equal text share one function.
 
     Why: layers repeat, and flash is short.
     """
-    maps, calls = [], []
+    maps: list[dict[str, Any]] = []
     loops: dict[str, dict[str, Any]] = {}
-    ids = {v.name: i for i, v in enumerate(p.graph.results(trace=True))}
-    for chain in p.steps:
+    for chain in chains(p.graph, fuse=not p.trace):
         head_number, head = chain[0]
         for number, node in chain:
             if node.op.name in MAPS:
-                view = CView(p.graph, node, number, p.prefix, tables=p.tables)
-                maps.append(_map(view))
-        view = CView(p.graph, head, head_number, p.prefix, chain[1:], p.tables)
+                maps.append(_map(p.view(node, number)))
+        view = p.view(head, head_number, chain[1:])
         function = _loop(view, chain)
         same = f"{function['parameters']}{function['body']}"
         loops.setdefault(same, function)["nodes"].append(head_number)
-        sources = [p.places[v.name] for i, v in enumerate(head.ins) if view.variable(i)]
-        targets = [p.places[v.name] for v in chain[-1][1].outs]
-        shown = [(ids[v.name], p.places[v.name], v.type.elements) for v in chain[-1][1].outs] if trace else []
-        calls.append({"name": loops[same]["name"], "arguments": [*sources, *targets], "shown": shown})
+        sources = [v for i, v in enumerate(head.ins) if view.variable(i)]
+        p.steps.append(Step(chain, loops[same]["name"], sources, list(chain[-1][1].outs), view.scratch))
     for function in loops.values():
         function["note"] = f"{numbered(function['nodes'])}: {function['note']}"
-    return maps + list(loops.values()), calls + _copies(p)
+    return maps + list(loops.values())
+
+
+def _calls(p: Program, layout: Layout) -> list[dict[str, Any]]:
+    """The steps in order with their buffers, then what copies outputs that nothing computes."""
+    ids = {v.name: i for i, v in enumerate(p.graph.results(trace=True))}
+    calls: list[dict[str, Any]] = []
+    for step in p.steps:
+        arguments = [layout.places[v.name] for v in [*step.sources, *step.results]] + layout.scratch[step.number]
+        shown = [(ids[v.name], layout.places[v.name], v.type.elements) for v in step.results] if p.trace else []
+        calls.append({"name": step.function, "arguments": arguments, "shown": shown})
+    return calls + _copies(p, layout)
 
 
 def _map(view: CView) -> dict[str, Any]:
@@ -179,6 +137,7 @@ def _loop(view: CView, chain: Chain) -> dict[str, Any]:
     body = render("c", op, **fields | view.fields)
     ins = [f"const {ctype(v.type.fmt)} *x{i}" for i, v in enumerate(view.node.ins) if view.variable(i)]
     outs = [f"{ctype(v.type.fmt)} *y{i}" for i, v in enumerate(results)]
+    outs += [f"{s.element} *s{i}" for i, s in enumerate(view.scratch)]
     name = f"{view.prefix}_step{view.number}"
     return {
         "name": name,
@@ -204,17 +163,16 @@ def numbered(nodes: list[int]) -> str:
     return f"node{'s' * (len(nodes) > 1)} {', '.join(map(str, nodes))}"
 
 
-def _copies(p: Program) -> list[dict[str, Any]]:
+def _copies(p: Program, layout: Layout) -> list[dict[str, Any]]:
     """Outputs that are inputs or constants are copied into the caller's buffer."""
     copies = []
     for port, v in p.outputs:
-        if v.name in p.places and p.places[v.name] == port:
+        if layout.places.get(v.name) == port:
             continue
-        source = p.places.get(v.name)
+        source = layout.places.get(v.name)
         if source is None:
             codes = p.graph.constants[v.name].codes
-            view = CView(p.graph, p.graph.nodes[0], 0, p.prefix, tables=p.tables)
-            source = view.table(codes, f"output {v.type.fmt.name}", ctype(v.type.fmt))
+            source = p.view(p.graph.nodes[0], 0).table(codes, f"output {v.type.fmt.name}", ctype(v.type.fmt))
         copies.append({"name": "", "target": port, "source": source, "size": v.type.elements, "shown": []})
     return copies
 
@@ -225,10 +183,10 @@ def _idle(p: Program, calls: list[dict[str, Any]]) -> list[str]:
     return [port for port, _ in p.inputs if port not in read]
 
 
-def interface(p: Program) -> dict[str, Any]:
+def interface(graph: Graph) -> dict[str, Any]:
     """Ports with their types, sizes, scales and how reals become codes."""
-    ports = [_port(name, v) for name, v in p.ports]
-    n = len(p.graph.inputs)
+    ports = [_port(name, v) for name, v in ports_of(graph)]
+    n = len(graph.inputs)
     parameters = [f"const {q['ctype']} *{q['name']}" for q in ports[:n]] + [
         f"{q['ctype']} *{q['name']}" for q in ports[n:]
     ]

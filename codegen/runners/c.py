@@ -14,7 +14,8 @@ import numpy as np
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Value
 
-from ..c import arrange, emit_c, interface
+from ..c import emit_c, interface
+from ..program import prefix_of
 from ..render import render
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-pedantic", "-Werror")
@@ -68,8 +69,7 @@ def compile_and_run(
 def build(graph: Graph, folder: Path, compiler: Sequence[str], flags: Sequence[str], *, trace: bool) -> Path:
     """Write sources and a driver into `folder`, compile; the program's path."""
     sources = emit_c(graph, trace=trace)
-    p = arrange(graph, trace=trace)
-    sources["hw_driver.c"] = render("c", "driver", prefix=p.prefix, trace=trace, **interface(p))
+    sources["hw_driver.c"] = render("c", "driver", prefix=prefix_of(graph), trace=trace, **interface(graph))
     for name, text in sources.items():
         (folder / name).write_text(text)
     files = [str(folder / name) for name in sources if name.endswith(".c")]

@@ -18,6 +18,7 @@ from hwsim.qtensor import QType
 from hwsim.ranges import Interval, zero_points
 
 from ..pack import pack, share, width
+from ..targets import Target
 
 INT32 = Interval(-(1 << 31), (1 << 31) - 1)
 
@@ -76,6 +77,14 @@ class Table:
         return int(self.values.nbytes)
 
 
+@dataclass(frozen=True)
+class Scratch:
+    """A buffer that a step needs while it runs, ``s0, s1, ..`` in its template: C element type, number of elements."""
+
+    element: str
+    size: int
+
+
 @dataclass
 class CView:
     """Collects what one node's template needs. `prefix` starts every global name; `chain` are nodes fused behind it."""
@@ -84,8 +93,10 @@ class CView:
     node: Node
     number: int
     prefix: str
+    target: Target
     chain: list[tuple[int, Node]] = field(default_factory=list)
     tables: dict[tuple[str, bytes], Table] = field(default_factory=dict)
+    scratch: list[Scratch] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
 
     def type(self, i: int) -> QType:
