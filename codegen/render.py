@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -22,5 +23,11 @@ def environment() -> Environment:
 
 def render(target: str, template: str, **view: object) -> str:
     """One template of a target (``c`` or ``onnx``) filled with one view; its macros are at hand as ``m``."""
-    macros = environment().get_template(f"{target}/macros.j2").module
-    return environment().get_template(f"{target}/{template}.{target}.j2").render(m=macros, **view)
+    return (
+        environment().get_template(f"{target}/{template}.{target}.j2").render(m=macros(f"{target}/macros.j2"), **view)
+    )
+
+
+def macros(path: str) -> Any:
+    """The macros of one template, as attributes."""
+    return environment().get_template(path).module

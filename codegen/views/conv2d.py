@@ -11,8 +11,11 @@ from hwsim.ops import Conv2d
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
+from ..pack import width
 from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
 from .c_view import CView, index, strides
+from .dense import dense
+from .depthwise import depthwise
 from .onnx_types import BYTE, INT32, INT64, UINT8, Kind, exact_kind
 from .onnx_view import OnnxView
 from .ternary import product
@@ -96,6 +99,13 @@ def c(v: CView) -> None:
     v.fields |= {"h": h, "w": w, "oh": oh, "ow": ow, "channels": o, "inner": inner}
     v.fields |= {"kernel": op.kernel, "stride": op.stride, "dilation": op.dilation}
     v.fields |= {"top": op.padding[0][0], "left": op.padding[1][0], "padded": any(map(any, op.padding))}
+    v.fields["dense"] = v.fields["depth"] = None
+    if op.groups == 1 and width(v.type(1).fmt) is None:
+        v.fields["dense"] = _dense(v, reach)
+    elif op.groups == channels == o and v.load(0).grid is None and width(v.type(1).fmt) is None:
+        v.fields["depth"] = depthwise(v, reach)
+    if v.fields["dense"] or v.fields["depth"]:
+        return
     group = f"o / {o // op.groups} * {inner} + " if op.groups > 1 else ""
     pixel = v.load(0).at(f"{group}{index(['ih', 'iw', 'c'], [w * channels, channels, 1])}", acc)
     weights, tap = v.load(1), index(["o", "kh", "kw", "c"], strides(v.type(1).sample_shape))
@@ -105,6 +115,23 @@ def c(v: CView) -> None:
     v.fields["outside"] = f"({zero}) * {weight}" if zero or v.fields["add"]["tree"] > 1 else None
     v.fields["at"] = index(["kh", "kw", "c"], [op.kernel[1] * inner, inner, 1])
     v.fields["start"] = v.load(2).at("o", acc) if len(v.node.ins) > 2 else "0"
+
+
+def _dense(v: CView, reach: Interval) -> dict[str, Any] | None:
+    """Rows are patches, or pixels as they lie where the window is one of them."""
+    op, ((h, w, c), (_, ow, o)) = v.node.op, (v.type(0).sample_shape, v.out.sample_shape)
+    assert isinstance(op, Conv2d)
+    weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(o, -1)
+    d = dense(v, weights, reach, v.out.elements // o)
+    if d:
+        d["load"] = v.load(0).at
+        if op.kernel == op.stride == (1, 1) and not any(map(any, op.padding)):
+            return d
+        d["patch"] = {"h": h, "w": w, "c": c, "ow": ow, "kernel": op.kernel, "stride": op.stride}
+        d["patch"] |= {"dilation": op.dilation, "top": op.padding[0][0], "left": op.padding[1][0]}
+        d["patch"] |= {"padded": any(map(any, op.padding)), "zero": int(np.max(v.type(0).zero_point))}
+        d["patch"] |= {"runs": op.dilation[1] == 1, "run": op.kernel[1] * c}
+    return d
 
 
 def _weight_zero(v: CView) -> Any:

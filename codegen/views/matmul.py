@@ -5,15 +5,18 @@ Signs alone are XNOR and popcount, weights of -1, 0 and 1 are added and subtract
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from hwsim.formats import BINARY
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
-from ..pack import bit_rows
+from ..pack import bit_rows, width
 from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
 from .c_view import CView, index
+from .dense import dense
 from .onnx_types import BYTE, INT32, INT64, UINT8, exact_kind
 from .onnx_view import OnnxView
 from .ternary import product
@@ -67,7 +70,7 @@ def c(v: CView) -> None:
     v.fields["y"] = index([*names, "j"], [*(r * n for r in passed), 1])
     v.fields["start"] = v.load(2).at("j", acc) if len(v.node.ins) > 2 else "0"
     at_a = index([*names, "k"], [*(r * k for r in passed), 1])
-    v.fields["xnor"] = None
+    v.fields["xnor"] = v.fields["dense"] = None
     signs = v.type(0).fmt == v.type(1).fmt == BINARY and v.type(0).axis is None
     if const and signs and not v.fields["add"]["steps"]:
         codes = v.graph.constants[v.node.ins[1].name].codes.T
@@ -75,6 +78,9 @@ def c(v: CView) -> None:
             bit_rows(codes), f"binary constant {v.type(1).shape}, a bit a code, columns in words", "uint32_t"
         )
         v.fields["xnor"] = {"table": table, "words": -(-k // 32), "code": v.load(0).code(at_a)}
+        return
+    if const and width(v.type(1).fmt) is None and (d := _dense(v, k, rows)):
+        v.fields["dense"] = d
         return
     left = v.load(0).at(at_a, acc)
     if v.type(0).axis is not None:
@@ -92,3 +98,14 @@ def c(v: CView) -> None:
         v.fields["product"] = f"{left} * {right}"
     if offset:
         v.fields["product"] = f"{left} * ({right} - ({offset}))"
+
+
+def _dense(v: CView, k: int, rows: int) -> dict[str, Any] | None:
+    """Rows as they lie in the input, times the steps of their channels."""
+    reach = gained(v, v.graph.reach[v.node.ins[0].name])
+    d = dense(v, v.graph.constants[v.node.ins[1].name].to_int().T, reach, rows)
+    if d:
+        gains = v.type(0).gains if v.type(0).axis is not None else np.ones(1)
+        steps = "" if (gains == 1).all() else f" * {v.table(gains, 'steps of the first operand')}"
+        d["load"] = lambda at: v.load(0).at(at) + (f"{steps}[({at}) % {k}]" if steps else "")
+    return d

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from hwsim.contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from hwsim.ops import Requant
 
-from .c_view import CView, literal
+from .c_view import INT32, CView, literal
+from .narrow import Form, form
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, wide
 from .onnx_view import OnnxView
 
@@ -71,44 +73,63 @@ def _one(a: NDArray[Any]) -> NDArray[Any]:
 
 
 def c(v: CView) -> None:
-    """The contract as one call of qmath.h."""
+    """The contract as one call of qmath.h, in 32 bits where they do."""
     op = v.node.op
     assert isinstance(op, Requant)
-    k, x = op.contract, v.load(0).integer("x", "int64_t")
-    v.fields["product"] = None
-    zero = v.type(0).zero_point
+    short = form(op.contract, v.reach(0)) if v.graph.reach[v.node.ins[0].name].inside(INT32) else None
+    kind = "int32_t" if short else "int64_t"
+    x = _centred(v, kind)
+    v.fields |= {"product": None, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
+    v.fields["clip"] = "hw_clip" if short else "hw_saturate"
+    v.fields["y"] = _call(v, short, x) if short else _wide(v, x)
+
+
+def _centred(v: CView, kind: str) -> str:
+    """The input less its zero point."""
+    x, zero = v.load(0).integer("x", kind), v.type(0).zero_point
     if isinstance(zero, tuple):
-        x = f"({x} - {v.table(zero, 'zero points')}[c])"
-    elif zero:
-        x = f"({x} - ({zero}))"
-    match k:
+        return f"({x} - {v.table(zero, 'zero points')}[c])"
+    return f"({x} - ({zero}))" if zero else x
+
+
+def _call(v: CView, short: Form, x: str) -> str:
+    """A form of `codegen.views.narrow`."""
+    constants = ", ".join(_each(v, k) for k in short.constants)
+    return f"{short.function}({x}, {constants})"
+
+
+def _wide(v: CView, x: str) -> str:
+    """64 bits, or float32."""
+    op = v.node.op
+    assert isinstance(op, Requant)
+    match k := op.contract:
         case Dyadic16():
-            y = f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, k.shift)})"
+            return f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, k.shift)})"
         case Pow2():
             left, right = ([max(0, sign * s) for s in k.shift] for sign in (-1, 1))
             gain = f" * {_each(v, [1 << s for s in left])}" if any(left) else ""
-            y = f"hw_shift_{k.rounding}({x}{gain}, {_each(v, right)})"
+            return f"hw_shift_{k.rounding}({x}{gain}, {_each(v, right)})"
         case TflSingle():
-            y = f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, [31 - e for e in k.shift])})"
+            return f"hw_shift_{k.rounding}({x} * {_each(v, k.multiplier)}, {_each(v, [31 - e for e in k.shift])})"
         case TflmDouble():
             gain = f" * {_each(v, [1 << max(0, e) for e in k.shift])}" if any(e > 0 for e in k.shift) else ""
             high = f"hw_shift_half_up({x}{gain} * {_each(v, k.multiplier)}, 31)"
-            y = f"hw_shift_half_away({high}, {_each(v, [max(0, -e) for e in k.shift])})"
+            return f"hw_shift_half_away({high}, {_each(v, [max(0, -e) for e in k.shift])})"
         case OnnxFloat():
             product = f"(float){x} * {_each_float(v, k.scale)}"
-            y = f"hw_round_float({product})"
             if k.origin:
-                v.fields["product"], y = product, f"hw_round_float(product + ({k.origin}.0f)) - ({k.origin})"
-        case _:
-            raise AssertionError(f"contract {k} has no C form")
-    v.fields |= {"y": y, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
+                v.fields["product"] = product
+                return f"hw_round_float(product + ({k.origin}.0f)) - ({k.origin})"
+            return f"hw_round_float({product})"
+    raise AssertionError(f"contract {k} has no C form")
 
 
-def _each(v: CView, constants: list[int] | tuple[int, ...]) -> str:
+def _each(v: CView, constants: Sequence[int]) -> str:
     """A literal where all channels agree and the node takes no channel, else a table by channel."""
-    if len(constants) == 1:
+    if len(set(constants)) == 1:
         return literal(constants[0])
-    return f"{v.table(constants, 'per-channel constants')}[c]"
+    element = "int32_t" if 1 << 16 <= max(constants) < 1 << 31 else ""  # no unsigned word among signed numbers
+    return f"{v.table(constants, 'per-channel constants', element)}[c]"
 
 
 def _each_float(v: CView, scales: tuple[float, ...]) -> str:

@@ -1,0 +1,90 @@
+"""How a matrix kernel cuts its work: tiles of some rows by some output channels, and how weights lie for it.
+
+A step of a linear layer gathers `rows` rows of the input (pixels' patches) in the element type that the machine
+multiplies best, then takes the output channels in panels of `channels`, whose weights lie in the order of reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.formats import Codes
+from hwsim.ranges import Interval
+
+from .targets import Target
+
+BYTE = Interval(0, 255)
+HALF = Interval(-(1 << 15), (1 << 15) - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """Sizes and types of one kernel set.
+
+    Args:
+        rows, channels: at most so many at a time; what they share is loaded once.
+        element: C type of the scratch buffer that holds the rows, and how many input codes one such element holds.
+        row: what an input may be, `offset` added.
+        offset: added to every input, and taken off again by the bias.
+        words: whether codes are read 32 bits at a time, word by word of all channels of a panel; else byte by byte, one
+            channel behind the other.
+        full: whether a panel always has all its channels, the missing ones being 0.
+        block: channels of a depthwise convolution at a time.
+        taps: taps of a depthwise window at a time, whose weights lie together.
+    """
+
+    rows: int
+    channels: int
+    element: tuple[str, int]
+    row: Interval
+    offset: int = 0
+    words: bool = False
+    full: bool = False
+    block: int = 4
+    taps: int = 1
+
+
+SCALAR = Tile(rows=2, channels=4, element=("int16_t", 1), row=HALF)
+GENERIC = replace(SCALAR, block=16)  # whose compiler may vectorise
+SMALL = replace(SCALAR, rows=1, channels=2, block=2)  # for eight registers
+DSP = Tile(rows=2, channels=2, element=("uint32_t", 2), row=HALF, words=True, taps=2)
+X86 = Tile(rows=6, channels=16, element=("uint8_t", 1), row=BYTE, offset=128, words=True, full=True, block=16, taps=4)
+
+
+def tile(target: Target) -> Tile:
+    """The tile of a target's kernels."""
+    named = {"cortex-m0": SMALL, "generic": GENERIC}
+    return named.get(target.name) or {"scalar": SCALAR, "dsp": DSP, "mve": SCALAR, "x86": X86}[target.kernels]
+
+
+def starts(size: int, step: int) -> list[int]:
+    """Where tiles of `step` begin that cover 0 .. size - 1; the last ends with it, so it may overlap the one before.
+
+    Why overlapping and no padding: what is computed twice gives the same code twice, and needs no test.
+    """
+    return [min(o, size - step) for o in range(0, size, step)]
+
+
+def panels(words: NDArray[np.uint32], channels: int) -> NDArray[np.uint32]:
+    """(O, K) words -> [panel][K][channel], flat."""
+    return np.concatenate([words[s : s + channels].T.reshape(-1) for s in starts(len(words), channels)])
+
+
+def pairs(bits: int) -> NDArray[np.int64]:
+    """Which code of a word stands at each place, from the low bits, so that masks take out pairs of 16-bit halves.
+
+    Rows lie as (0, 2), (1, 3), (4, 6), (5, 7), ..: what SXTB16 makes of words of bytes.
+    """
+    low = np.array([4 * (i // 2) + i % 2 for i in range(16 // bits)])
+    return np.concatenate([low, low + 2])
+
+
+def word_codes(codes: Codes, bits: int, order: NDArray[np.int64] | None = None) -> NDArray[np.uint32]:
+    """(O, K) codes of `bits` bits -> (O, K * bits / 32) words; place i, from the low bits, holds code `order[i]`."""
+    n = 32 // bits
+    split = codes.astype(np.int64).reshape(len(codes), -1, n) & ((1 << bits) - 1)
+    split = split if order is None else split[..., order]
+    return np.asarray((split << np.arange(0, 32, bits)).sum(-1), np.uint32)

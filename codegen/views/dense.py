@@ -1,0 +1,127 @@
+"""Matrix kernels of `matmul` and `conv2d`: rows of inputs by constant weights, in tiles (`codegen/tiles.py`).
+
+Eligible are exact sums in 32 bits of weights in 8 bits or fewer. Everything else keeps the plain loops, so a target's
+kernels never decide what can be computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hwsim.formats import INT8, UINT8, Codes
+from hwsim.ops import Conv2d, MatMul, Requant
+from hwsim.ranges import Interval
+from hwsim.rounding import Ints
+
+from ..render import macros
+from ..tiles import Tile, panels, starts, tile, word_codes
+from .c_view import INT32, CView, Scratch, literal
+from .narrow import form
+
+SIGNED_BYTE = Interval(-128, 127)
+VECTORS = (
+    "hw_high",
+    "hw_high_shift",
+    "hw_doubled",
+    "hw_doubled_any",
+    "hw_single",
+)  # forms that have twins for sixteen lanes
+
+
+def dense(v: CView, weights: Ints, x: Interval, pixels: int) -> dict[str, Any] | None:
+    """What the kernels' templates need, or None where plain loops must do.
+
+    Args:
+        v: the node's view, with the fields of `c_sums`.
+        weights: integers less the zero point, shape (O, K), K in the order of a row.
+        x: what an element of a row can be, the code of a border included.
+        pixels: rows of the result.
+    """
+    t = tile(v.target)
+    offset = t.offset if x.lo < 0 else 0
+    start = sums(v, weights, x, t.row, offset)
+    if start is None:
+        return None
+    o, rows = len(weights), min(t.rows, pixels)
+    channels = t.channels if t.full else min(t.channels, o)
+    d: dict[str, Any] = {"o": o, "k": weights.shape[1], "pixels": pixels, "rows": rows, "channels": channels}
+    d |= {"offset": offset, "full": t.full, "short": o < channels, "patch": None, "raw": _raw(v)}
+    d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(max(o, channels), channels))}
+    d |= _weights(v, t, weights, channels) | {"macros": macros(f"c/kernels/{v.target.kernels}.j2")}
+    d["start"] = v.table(filled(start, channels), "where sums start", "int32_t") if start.any() else None
+    d |= {"store": lambda channel: v.store(v.fields["add"]["last"], channel), "vector": vector(v, t, channels)}
+    v.scratch.append(Scratch(t.element[0], rows * d["kp"] // t.element[1]))
+    d["shared"] = macros("c/kernels/shared.j2")
+    v.fields["kernels"] = macros("c/kernels/dense.j2")
+    return d
+
+
+def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> Ints | None:
+    """What sums start with, one an output channel, `offset` on every input taken off; None where int32 is not enough.
+
+    Args:
+        v, weights, x: as for `dense`.
+        row: what the kernel can hold of an input, `offset` added.
+        offset: added to each input by the kernel.
+    """
+    add, op = v.fields["add"], v.node.op
+    assert isinstance(op, MatMul | Conv2d)
+    x = x.shifted(offset)
+    if add["steps"] or add["limit"] or op.datapath.drop or not x.inside(row):
+        return None
+    if not Interval(int(weights.min()), int(weights.max())).inside(SIGNED_BYTE):
+        return None
+    start = -offset * weights.sum(1)
+    if len(v.node.ins) > 2:
+        start = start + v.graph.constants[v.node.ins[2].name].codes
+    ends = np.stack([weights * x.lo, weights * x.hi])
+    least, most = start + np.minimum(ends.min(0), 0).sum(1), start + np.maximum(ends.max(0), 0).sum(1)
+    return start if Interval(int(least.min()), int(most.max())).inside(INT32) else None
+
+
+def _raw(v: CView) -> str:
+    """``s8`` or ``u8`` where a row's inputs are plain bytes that may be read four at a time."""
+    plain = v.type(0).axis is None or bool((v.type(0).gains == 1).all())
+    return {INT8: "s8", UINT8: "u8"}.get(v.type(0).fmt, "") if plain else ""
+
+
+def _weights(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
+    """``weights`` (a table), ``kp`` (K, filled up to whole words), ``panel`` (elements from one panel to the next)."""
+    o, k = weights.shape
+    note = f"weights {[o, k]}"
+    if not t.words:
+        return {"kp": k, "weights": v.table(weights, note, "int8_t"), "panel": k * channels}
+    kp = -(-k // 4) * 4
+    whole = np.pad(weights, ((0, max(0, channels - o)), (0, kp - k)))
+    table = v.table(panels(word_codes(whole, 8), channels), f"{note}, in panels of {channels} channels", "uint32_t")
+    return {"kp": kp, "weights": table, "words": kp // 4, "panel": kp // 4 * channels, "unroll": 1 + (kp % 8 == 0)}
+
+
+def filled(a: Codes | Ints, channels: int) -> Ints:
+    """At least one panel of it."""
+    return np.pad(np.asarray(a, np.int64), (0, max(0, channels - len(a))))
+
+
+def vector(v: CView, t: Tile, channels: int) -> dict[str, Any] | None:
+    """How sixteen sums become codes at once: where one requantization to 8 bits is all that follows."""
+    if not t.full or len(v.chain) != 1 or v.fields["add"]["last"] != "sum":
+        return None
+    node = v.chain[0][1]
+    if not isinstance(node.op, Requant) or node.outs[0].type.fmt.dtype.itemsize != 1 or node.ins[0].type.zero_point:
+        return None
+    short = form(node.op.contract, v.graph.reach[node.ins[0].name])
+    if short is None or short.function not in VECTORS:
+        return None
+    each = [_lanes(v, k, channels) for k in short.constants]
+    limits = ", ".join(literal(n) for n in (node.op.zero_point, node.op.limits.lo, node.op.limits.hi))
+    signed, twin = node.outs[0].type.fmt.dtype.kind == "i", short.function.removesuffix("_any") + "16"
+    return {"signed": signed, "call": lambda x: f"{twin}({', '.join([x, *each])})", "limits": limits}
+
+
+def _lanes(v: CView, constants: tuple[int, ...], channels: int) -> str:
+    """Sixteen constants from channel ``o`` on."""
+    if len(set(constants)) == 1:
+        return f"hw_all16({literal(constants[0])})"
+    return f"hw_load16({v.table(filled(np.array(constants), channels), 'per-channel constants', 'int32_t')} + o)"
