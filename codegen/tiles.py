@@ -32,6 +32,7 @@ class Tile:
         words: whether codes are read 32 bits at a time, word by word of all channels of a panel; else byte by byte, one
             channel behind the other.
         full: whether a panel always has all its channels, the missing ones being 0.
+        packed: whether weights of 2 and 4 bits stay so in memory; where memory is large each takes a byte.
         block: channels of a depthwise convolution at a time.
         taps: taps of a depthwise window at a time, whose weights lie together.
     """
@@ -43,6 +44,7 @@ class Tile:
     offset: int = 0
     words: bool = False
     full: bool = False
+    packed: bool = True
     block: int = 4
     taps: int = 1
 
@@ -51,7 +53,9 @@ SCALAR = Tile(rows=2, channels=4, element=("int16_t", 1), row=HALF)
 GENERIC = replace(SCALAR, block=16)  # whose compiler may vectorise
 SMALL = replace(SCALAR, rows=1, channels=2, block=2)  # for eight registers
 DSP = Tile(rows=2, channels=2, element=("uint32_t", 2), row=HALF, words=True, taps=2)
-X86 = Tile(rows=6, channels=16, element=("uint8_t", 1), row=BYTE, offset=128, words=True, full=True, block=16, taps=4)
+X86 = Tile(
+    rows=6, channels=16, element=("uint8_t", 1), row=BYTE, offset=128, words=True, full=True, packed=False, block=16, taps=4
+)
 
 
 def tile(target: Target) -> Tile:

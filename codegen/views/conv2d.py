@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hwsim.formats import Codes
+from hwsim.formats import Codes, IntFormat
 from hwsim.ops import Conv2d
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
-from ..pack import width
 from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
 from .c_view import CView, index, strides
 from .dense import dense
@@ -100,9 +99,9 @@ def c(v: CView) -> None:
     v.fields |= {"kernel": op.kernel, "stride": op.stride, "dilation": op.dilation}
     v.fields |= {"top": op.padding[0][0], "left": op.padding[1][0], "padded": any(map(any, op.padding))}
     v.fields["dense"] = v.fields["depth"] = None
-    if op.groups == 1 and width(v.type(1).fmt) is None:
+    if op.groups == 1:
         v.fields["dense"] = _dense(v, reach)
-    elif op.groups == channels == o and v.load(0).grid is None and width(v.type(1).fmt) is None:
+    elif op.groups == channels == o and isinstance(v.type(0).fmt, IntFormat):
         v.fields["depth"] = depthwise(v, reach)
     if v.fields["dense"] or v.fields["depth"]:
         return
@@ -121,8 +120,8 @@ def _dense(v: CView, reach: Interval) -> dict[str, Any] | None:
     """Rows are patches, or pixels as they lie where the window is one of them."""
     op, ((h, w, c), (_, ow, o)) = v.node.op, (v.type(0).sample_shape, v.out.sample_shape)
     assert isinstance(op, Conv2d)
-    weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(o, -1)
-    d = dense(v, weights, reach, v.out.elements // o)
+    weights = v.graph.constants[v.node.ins[1].name]
+    d = dense(v, weights.to_int().reshape(o, -1), weights.codes.reshape(o, -1), reach, v.out.elements // o)
     if d:
         d["load"] = v.load(0).at
         if op.kernel == op.stride == (1, 1) and not any(map(any, op.padding)):

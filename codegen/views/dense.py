@@ -15,10 +15,12 @@ from hwsim.ops import Conv2d, MatMul, Requant
 from hwsim.ranges import Interval
 from hwsim.rounding import Ints
 
+from ..pack import width
 from ..render import macros
 from ..tiles import Tile, panels, starts, tile, word_codes
 from .c_view import INT32, CView, Scratch, literal
 from .narrow import form
+from .packed import packed
 
 SIGNED_BYTE = Interval(-128, 127)
 VECTORS = (
@@ -30,26 +32,29 @@ VECTORS = (
 )  # forms that have twins for sixteen lanes
 
 
-def dense(v: CView, weights: Ints, x: Interval, pixels: int) -> dict[str, Any] | None:
+def dense(v: CView, weights: Ints, codes: Codes, x: Interval, pixels: int) -> dict[str, Any] | None:
     """What the kernels' templates need, or None where plain loops must do.
 
     Args:
         v: the node's view, with the fields of `c_sums`.
         weights: integers less the zero point, shape (O, K), K in the order of a row.
+        codes: the same as codes of their format.
         x: what an element of a row can be, the code of a border included.
         pixels: rows of the result.
     """
     t = tile(v.target)
     offset = t.offset if x.lo < 0 else 0
     start = sums(v, weights, x, t.row, offset)
-    if start is None:
+    small = _packed(v, t, codes, x, min(t.channels, len(codes)))
+    if start is None or (t.packed and width(v.type(1).fmt) and not small):
         return None
     o, rows = len(weights), min(t.rows, pixels)
     channels = t.channels if t.full else min(t.channels, o)
     d: dict[str, Any] = {"o": o, "k": weights.shape[1], "pixels": pixels, "rows": rows, "channels": channels}
     d |= {"offset": offset, "full": t.full, "short": o < channels, "patch": None, "raw": _raw(v)}
     d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(max(o, channels), channels))}
-    d |= _weights(v, t, weights, channels) | {"macros": macros(f"c/kernels/{v.target.kernels}.j2")}
+    d |= small or _weights(v, t, weights, channels)
+    d |= {"macros": macros(f"c/kernels/{v.target.kernels}.j2")}
     d["start"] = v.table(filled(start, channels), "where sums start", "int32_t") if start.any() else None
     d |= {"store": lambda channel: v.store(v.fields["add"]["last"], channel), "vector": vector(v, t, channels)}
     v.scratch.append(Scratch(t.element[0], rows * d["kp"] // t.element[1]))
@@ -62,7 +67,9 @@ def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> In
     """What sums start with, one an output channel, `offset` on every input taken off; None where int32 is not enough.
 
     Args:
-        v, weights, x: as for `dense`.
+        v: as for `dense`.
+        weights: as for `dense`.
+        x: as for `dense`.
         row: what the kernel can hold of an input, `offset` added.
         offset: added to each input by the kernel.
     """
@@ -84,7 +91,16 @@ def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> In
 def _raw(v: CView) -> str:
     """``s8`` or ``u8`` where a row's inputs are plain bytes that may be read four at a time."""
     plain = v.type(0).axis is None or bool((v.type(0).gains == 1).all())
-    return {INT8: "s8", UINT8: "u8"}.get(v.type(0).fmt, "") if plain else ""
+    return ("s8" if v.type(0).fmt == INT8 else "u8" if v.type(0).fmt == UINT8 else "") if plain else ""
+
+
+def _packed(v: CView, t: Tile, codes: Codes, x: Interval, channels: int) -> dict[str, Any] | None:
+    """Words of 2 or 4 bits a weight, where sums with biased codes fit as well."""
+    fmt, k = v.type(1).fmt, codes.shape[1]
+    top = (1 << fmt.bits) * k * x.magnitude
+    if np.any(v.type(1).zero_point) or 2 * top > INT32.hi:
+        return None
+    return packed(v, t, fmt, codes, channels)
 
 
 def _weights(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
@@ -92,11 +108,20 @@ def _weights(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
     o, k = weights.shape
     note = f"weights {[o, k]}"
     if not t.words:
-        return {"kp": k, "weights": v.table(weights, note, "int8_t"), "panel": k * channels}
+        return {
+            "kp": k,
+            "weights": v.table(weights, note, "int8_t"),
+            "panel": k * channels,
+            "form": "bytes",
+            "less": 0,
+            "per": 1,
+            "words": k,
+        }
     kp = -(-k // 4) * 4
     whole = np.pad(weights, ((0, max(0, channels - o)), (0, kp - k)))
     table = v.table(panels(word_codes(whole, 8), channels), f"{note}, in panels of {channels} channels", "uint32_t")
-    return {"kp": kp, "weights": table, "words": kp // 4, "panel": kp // 4 * channels, "unroll": 1 + (kp % 8 == 0)}
+    d = {"kp": kp, "weights": table, "words": kp // 4, "panel": kp // 4 * channels, "unroll": 1 + (kp % 8 == 0)}
+    return d | {"form": "bytes", "less": 0, "per": 4}
 
 
 def filled(a: Codes | Ints, channels: int) -> Ints:

@@ -13,7 +13,7 @@ from hwsim.formats import BINARY
 from hwsim.ops.accumulation import worst_sum
 from hwsim.ranges import Interval
 
-from ..pack import bit_rows, width
+from ..pack import bit_rows
 from .accumulator import c_sums, onnx_steps, onnx_sums, plain_reach
 from .c_view import CView, index
 from .dense import dense
@@ -79,7 +79,7 @@ def c(v: CView) -> None:
         )
         v.fields["xnor"] = {"table": table, "words": -(-k // 32), "code": v.load(0).code(at_a)}
         return
-    if const and width(v.type(1).fmt) is None and (d := _dense(v, k, rows)):
+    if const and (d := _dense(v, k, rows)):
         v.fields["dense"] = d
         return
     left = v.load(0).at(at_a, acc)
@@ -103,7 +103,8 @@ def c(v: CView) -> None:
 def _dense(v: CView, k: int, rows: int) -> dict[str, Any] | None:
     """Rows as they lie in the input, times the steps of their channels."""
     reach = gained(v, v.graph.reach[v.node.ins[0].name])
-    d = dense(v, v.graph.constants[v.node.ins[1].name].to_int().T, reach, rows)
+    b = v.graph.constants[v.node.ins[1].name]
+    d = dense(v, b.to_int().T, b.codes.T, reach, rows)
     if d:
         gains = v.type(0).gains if v.type(0).axis is not None else np.ones(1)
         steps = "" if (gains == 1).all() else f" * {v.table(gains, 'steps of the first operand')}"

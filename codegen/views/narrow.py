@@ -52,14 +52,20 @@ def form(contract: Contract, x: Interval) -> Form | None:
 
 
 def _half_up(multipliers: Sequence[int], shifts: Sequence[int], x: Interval) -> Form | None:
-    """The cheapest form of ``(x * m + 2**(s - 1)) >> s``."""
+    """The cheapest form of ``(x * m + 2**(s - 1)) >> s``: one shift for all channels, or none at all, before many."""
     pairs = list(zip(multipliers, shifts, strict=True))
-    if all(x.magnitude * m + (1 << s >> 1) <= TOP and s < 31 for m, s in pairs):
-        return Form("hw_short", (tuple(multipliers), tuple(shifts)))
-    if all(s <= 32 and m << (32 - s) <= TOP for m, s in pairs):
-        return Form("hw_high", (tuple(m << (32 - s) for m, s in pairs),))
+    for moved in (_moved(pairs, max(shifts)), pairs):
+        if all(x.magnitude * m + (1 << s >> 1) <= TOP and s < 31 for m, s in moved):
+            return Form("hw_short", tuple(zip(*moved, strict=True)))
+        if all(s <= 32 and m << (32 - s) <= TOP for m, s in pairs):
+            return Form("hw_high", (tuple(m for m, _ in _moved(pairs, 32)),))
     room = [31 - m.bit_length() for m, _ in pairs]
     if all(32 < s + k <= 62 for (_, s), k in zip(pairs, room, strict=True)):
-        moved = [(m << k, s + k - 32) for (m, s), k in zip(pairs, room, strict=True)]
-        return Form("hw_high_shift", (tuple(m for m, _ in moved), tuple(t for _, t in moved)))
+        wide = [(m << k, s + k - 32) for (m, s), k in zip(pairs, room, strict=True)]
+        return Form("hw_high_shift", tuple(zip(*wide, strict=True)))
     return None
+
+
+def _moved(pairs: Sequence[tuple[int, int]], shift: int) -> list[tuple[int, int]]:
+    """The same factors with one shift, which is no smaller than theirs."""
+    return [(m << (shift - s), shift) for m, s in pairs]

@@ -1,0 +1,64 @@
+"""Weights of 2 or 4 bits for the matrix kernels: words that are unpacked in registers, never in memory.
+
+form      a word holds                    unpacked by
+codes     integers                        scalar: two shifts; pairs: a mask, the bias of the codes taken off afterwards
+grid      codes of a small float format   scalar: a table of numbers; pairs: a table of pairs, by byte
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.formats import Codes, FloatFormat, Format, IntFormat
+
+from ..pack import width
+from ..tiles import Tile, pairs, panels, word_codes
+from .c_view import CView
+
+
+def packed(v: CView, t: Tile, fmt: Format, codes: Codes, channels: int) -> dict[str, Any] | None:
+    """Fields of the kernels' templates, or None where each weight takes a byte.
+
+    Args:
+        v: the node's view.
+        t: the tile, whose `packed` says whether it reads such words.
+        fmt: format of the weights, which have no zero point.
+        codes: theirs, (O, K).
+        channels: of a panel.
+    """
+    bits = width(fmt)
+    if not t.packed or bits not in (2, 4) or (isinstance(fmt, FloatFormat) and np.abs(fmt.grid).max() > 127):
+        return None
+    n, (o, k) = 32 // bits, codes.shape
+    kp = -(-k // n) * n
+    wide = np.pad(codes.astype(np.int64), ((0, 0), (0, kp - k)))
+    d: dict[str, Any] = {"kp": kp, "bits": bits, "per": n, "words": kp // n, "panel": kp // n * channels, "unroll": 1}
+    d |= {
+        "signed": isinstance(fmt, IntFormat) and fmt.signed,
+        "grid": None,
+        "less": 0,
+        "mask": 0x10001 * ((1 << bits) - 1),
+    }
+    order = None
+    if t.words and isinstance(fmt, IntFormat):
+        d["less"] = 1 << (bits - 1) if fmt.signed else 0
+        wide, order = wide + d["less"], pairs(bits)
+    elif t.words and isinstance(fmt, FloatFormat):
+        order = pairs(bits).reshape(2, -1).T.reshape(-1)
+        d["grid"] = v.table(pair_table(fmt, bits), f"pairs of {fmt.name} by byte", "uint32_t")
+    elif isinstance(fmt, FloatFormat):
+        d["grid"] = v.table(fmt.grid, f"grid of {fmt.name}", "int8_t")
+    words = word_codes(wide, bits, order)
+    note = f"{fmt.name} weights {[o, k]}, {n} codes a word"
+    d["weights"] = v.table(panels(words, channels) if t.words else words, note, "uint32_t")
+    return d | {"form": "grid" if d["grid"] else "codes"}
+
+
+def pair_table(fmt: FloatFormat, bits: int) -> NDArray[np.uint32]:
+    """For each byte, the numbers of its low and of its high 4 bits as halves of a word."""
+    assert bits == 4, "formats of 4 bits are the smallest floats"
+    numbers = fmt.grid.astype(np.int64) & 0xFFFF
+    return (numbers[None, :] | numbers[:, None] << 16).reshape(-1).astype(np.uint32)
