@@ -18,8 +18,10 @@ from hwsim.ops.block_matmul import Bound
 from hwsim.ops.float_sum import FURTHEST, SMALLEST, Float32Sum
 from hwsim.ranges import Interval, operands
 
+from ..render import macros
 from .accumulator import c_cut, c_limit, c_wrap, onnx_wrap
-from .c_view import CView, index, literal, wide_type
+from .block_tiles import block_tiles
+from .c_view import INT32, CView, ctype, index, literal, wide_type
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, exact_kind
 from .onnx_view import OnnxView
 
@@ -129,54 +131,87 @@ def c(v: CView) -> None:
     op, bound = proof(v)
     k, n = (int(d) for d in v.type(1).shape)
     groups, rows = op.blocks(k), v.type(0).elements // k
-    outer = [("i", rows)] if rows > 1 else []
-    names = [name for name, _ in outer]
     dot = wide_type(bound.dot, bound.product)
+    f = {"dot": dot, "floats": None, "column": True, "row": op.left} | _c_sums(v, op, bound, groups)
+    v.fields |= {"term": f, "terms": macros("c/kernels/term.j2"), "floats": isinstance(op.datapath, Float32Sum)}
+    v.fields["blocks"] = block_tiles(v, op, bound)
+    outer = [("i", rows)] if rows > 1 or (v.fields["blocks"] and op.left) else []
+    names = [name for name, _ in outer]
+    _c_scales(v, f, op, bound, names)
+    if v.fields["blocks"]:
+        return
     v.fields |= {"outer": outer, "n": n, "groups": groups, "dot": dot}
-    _c_sums(v, op, bound, groups)
     v.fields |= {"first": index(["g"], [op.block]), "end": _end(k, op.block)}
     a = v.load(0).centred(index([*names, "k"], [*(k for _ in names), 1]), dot)
     b = _column(v, 1, k, "k", dot)
     v.fields["product"] = c_cut(op.path, f"{a} * {f'({b} - zero)' if op.zeros else b}", dot)
     v.fields["y"] = index([*names, "j"], [*(n for _ in names), 1])
     v.fields["zero"] = _column(v, op.at_zeros, groups, "g", dot) if op.at_zeros else None
-    at = _exponents(v, op)
+
+
+def _c_scales(v: CView, f: dict[str, Any], op: BlockMatMul, bound: Bound, names: list[str]) -> None:
+    """What a block's dot product is multiplied with and shifted by."""
+    at, groups = _exponents(v, op), op.blocks(int(v.type(1).shape[0]))
     kinds = {i: "int32_t" if i in at else "int64_t" for i in (2, 3)}
     scales = {2: _column(v, 2, groups, "g", kinds[2])}
     if op.left:
         scales[3] = v.load(3).at(index([*names, "g"], [*(groups for _ in names), 1]), kinds[3])
-    v.fields["factors"] = [text for i, text in scales.items() if i not in at]
-    v.fields["exponents"] = [scales[i] for i in at]
-    v.fields["floats"] = None
+    f["factors"] = [text for i, text in scales.items() if i not in at]
+    f["exponents"] = [scales[i] for i in at]
     if isinstance(op.datapath, Float32Sum):
-        _c_floats(v, op, at)
+        f["wide"] = "int64_t"
+        _c_floats(v, f, op, at)
         return
-    v.fields |= {"constant": op.lsb_exp + BIAS * len(at), "least": op.lsb_exp - op.max_exp if at else op.lsb_exp}
-    v.fields |= {"most": 62 if at else op.lsb_exp, "rounding": op.rounding, "shifts": bool(at) or op.lsb_exp != 0}
+    f |= {"shifts": bool(at) or op.lsb_exp != 0, "exponent": "", "shifted": ""}
+    f["wide"] = "int64_t" if f["shifts"] or f["factors"] else ""
+    if f["shifts"]:
+        _c_shift(v, f, op, bound, at)
 
 
-def _c_sums(v: CView, op: BlockMatMul, bound: Bound, groups: int) -> None:
+def _c_shift(v: CView, f: dict[str, Any], op: BlockMatMul, bound: Bound, at: list[int]) -> None:
+    """Right by ``s``, left where it is negative; a test only where both may be, 32 bits where what is shifted fits."""
+    reach = [v.graph.reach[v.node.ins[i].name] for i in at]
+    constant, least = op.lsb_exp + BIAS * len(at), op.lsb_exp - op.max_exp if at else op.lsb_exp
+    lo, hi = constant - sum(r.hi for r in reach), constant - sum(r.lo for r in reach)
+    text = " - ".join([str(constant), *f["exponents"]])
+    most = 62 if at else op.lsb_exp
+    f["exponent"] = text if least <= lo and hi <= most else f"hw_clip({text}, {least}, {most})"
+    if max(lo, least) >= 0:
+        f["shifted"] = f"hw_shift_{op.rounding}(scaled, s)"
+        return
+    if hi <= 0 and not f["factors"] and bound.term.inside(INT32) and -max(lo, least) < 31:
+        f["wide"] = "int32_t"
+    left = f"scaled * (({f['wide']})1 << -s)"
+    f["shifted"] = left if hi <= 0 else f"s < 0 ? {left} : hw_shift_{op.rounding}(scaled, s)"
+
+
+def _c_sums(v: CView, op: BlockMatMul, bound: Bound, groups: int) -> dict[str, Any]:
     """Type of the sum, what limits it after which blocks, and what is stored of it."""
     how, path, limits = limited(op, bound), op.path, op.path.limits(op.acc)
     tree, sums = min(path.tree, groups), bound.total
     if how == "saturate":
         sums = Interval(limits.lo + tree * bound.term.lo, limits.hi + tree * bound.term.hi)
-    acc, last = wide_type(sums), "code" if isinstance(op.datapath, Float32Sum) else "sum"
-    v.fields |= {"acc": acc, "last": c_wrap(path, op.acc, last) if how == "wrap" else last}
-    v.fields["limit"] = c_limit(path, op.acc, "sum", acc) if how == "saturate" else None
-    v.fields["when"] = f"(g + 1) % {tree} == 0 || g + 1 == {groups}" if 1 < tree < groups else f"g + 1 == {groups}"
-    v.fields["when"] = v.fields["when"] if tree > 1 else None
+    acc, floats = wide_type(sums), isinstance(op.datapath, Float32Sum)
+    last = c_wrap(path, op.acc, "code" if floats else "sum") if how == "wrap" else "code" if floats else "sum"
+    when = f"(g + 1) % {tree} == 0 || g + 1 == {groups}" if 1 < tree < groups else f"g + 1 == {groups}"
+    return {
+        "kind": "float" if floats else acc,
+        "result": v.store(f"({ctype(v.out.fmt)}){last}", "j"),
+        "limit": c_limit(path, op.acc, "sum", acc) if how == "saturate" else None,
+        "when": when if tree > 1 else None,
+    }
 
 
-def _c_floats(v: CView, op: BlockMatMul, at: list[int]) -> None:
+def _c_floats(v: CView, f: dict[str, Any], op: BlockMatMul, at: list[int]) -> None:
     """The power of a contribution, a second one where it may be subnormal, and what makes codes of the sum."""
     grid, limits = op.grid(tuple(x.type for x in v.node.ins)), op.path.limits(op.acc)
     reach = [v.graph.reach[v.node.ins[i].name].lo - BIAS for i in at]
     least = max(min(sum(reach), op.max_exp) + grid, FURTHEST)
-    v.fields |= {"constant": grid - BIAS * len(at), "least": least, "most": op.max_exp + grid, "shifts": False}
-    v.fields["floats"] = {"small": least < SMALLEST, "smallest": SMALLEST, "plain": f"{np.ldexp(1.0, grid).hex()}f"}
-    v.fields["floats"]["unit"] = f"{np.ldexp(1.0, -op.lsb_exp - grid).hex()}f"
-    v.fields["floats"]["limits"] = f"{literal(limits.lo)}, {literal(limits.hi)}"
+    f["exponent"] = " + ".join([str(grid - BIAS * len(at)), *f["exponents"]])
+    f |= {"least": least, "most": op.max_exp + grid, "shifts": False}
+    f["floats"] = {"small": least < SMALLEST, "smallest": SMALLEST, "plain": f"{np.ldexp(1.0, grid).hex()}f"}
+    f["floats"]["unit"] = f"{np.ldexp(1.0, -op.lsb_exp - grid).hex()}f"
+    f["floats"]["limits"] = f"{literal(limits.lo)}, {literal(limits.hi)}"
 
 
 def _end(k: int, block: int) -> str:

@@ -19,7 +19,9 @@ from ..tiles import Tile, pairs, panels, word_codes
 from .c_view import CView
 
 
-def packed(v: CView, t: Tile, fmt: Format, codes: Codes, channels: int) -> dict[str, Any] | None:
+def packed(
+    v: CView, t: Tile, fmt: Format, codes: Codes, channels: int, *, table: bool = False
+) -> dict[str, Any] | None:
     """Fields of the kernels' templates, or None where each weight takes a byte.
 
     Args:
@@ -28,6 +30,7 @@ def packed(v: CView, t: Tile, fmt: Format, codes: Codes, channels: int) -> dict[
         fmt: format of the weights, which have no zero point.
         codes: theirs, (O, K).
         channels: of a panel.
+        table: whether pairs come from a table in any case, since no bias can be taken off.
     """
     bits = width(fmt)
     if not t.packed or bits not in (2, 4) or (isinstance(fmt, FloatFormat) and np.abs(fmt.grid).max() > 127):
@@ -43,12 +46,14 @@ def packed(v: CView, t: Tile, fmt: Format, codes: Codes, channels: int) -> dict[
         "mask": 0x10001 * ((1 << bits) - 1),
     }
     order = None
-    if t.words and isinstance(fmt, IntFormat):
+    if t.words and isinstance(fmt, IntFormat) and not table:
         d["less"] = 1 << (bits - 1) if fmt.signed else 0
         wide, order = wide + d["less"], pairs(bits)
-    elif t.words and isinstance(fmt, FloatFormat):
+    elif t.words and bits == 4:
         order = pairs(bits).reshape(2, -1).T.reshape(-1)
-        d["grid"] = v.table(pair_table(fmt, bits), f"pairs of {fmt.name} by byte", "uint32_t")
+        d["grid"] = v.table(pair_table(fmt), f"pairs of {fmt.name} by byte", "uint32_t")
+    elif t.words:
+        return None
     elif isinstance(fmt, FloatFormat):
         d["grid"] = v.table(fmt.grid, f"grid of {fmt.name}", "int8_t")
     words = word_codes(wide, bits, order)
@@ -57,8 +62,7 @@ def packed(v: CView, t: Tile, fmt: Format, codes: Codes, channels: int) -> dict[
     return d | {"form": "grid" if d["grid"] else "codes"}
 
 
-def pair_table(fmt: FloatFormat, bits: int) -> NDArray[np.uint32]:
+def pair_table(fmt: Format) -> NDArray[np.uint32]:
     """For each byte, the numbers of its low and of its high 4 bits as halves of a word."""
-    assert bits == 4, "formats of 4 bits are the smallest floats"
-    numbers = fmt.grid.astype(np.int64) & 0xFFFF
-    return (numbers[None, :] | numbers[:, None] << 16).reshape(-1).astype(np.uint32)
+    numbers = fmt.to_int(np.arange(16) - 16 * (np.arange(16) > fmt.max_code)) & 0xFFFF
+    return np.asarray(numbers[None, :] | numbers[:, None] << 16, np.uint32).reshape(-1)
