@@ -16,7 +16,7 @@ from hwsim.ranges import Interval
 
 from .targets import Target
 
-BYTE = Interval(0, 255)
+BYTE, SIGNED_BYTE = Interval(0, 255), Interval(-128, 127)
 HALF = Interval(-(1 << 15), (1 << 15) - 1)
 
 
@@ -25,18 +25,21 @@ class Tile:
     """Sizes and types of one kernel set.
 
     Args:
+        name: of the templates.
         rows, channels: at most so many at a time; what they share is loaded once.
         element: C type of the scratch buffer that holds the rows, and how many input codes one such element holds.
         row: what an input may be, `offset` added.
-        offset: added to every input, and taken off again by the bias.
+        offset: added to inputs that are not in `row`, and taken off again by the bias.
         words: whether codes are read 32 bits at a time, word by word of all channels of a panel; else byte by byte, one
             channel behind the other.
         full: whether a panel always has all its channels, the missing ones being 0.
         packed: whether weights of 2 and 4 bits stay so in memory; where memory is large each takes a byte.
         block: channels of a depthwise convolution at a time.
         taps: taps of a depthwise window at a time, whose weights lie together.
+        fill: rows of more than half as many inputs are filled up with zeros to a multiple of it.
     """
 
+    name: str
     rows: int
     channels: int
     element: tuple[str, int]
@@ -47,21 +50,45 @@ class Tile:
     packed: bool = True
     block: int = 4
     taps: int = 1
+    fill: int = 1
 
 
-SCALAR = Tile(rows=2, channels=4, element=("int16_t", 1), row=HALF)
-GENERIC = replace(SCALAR, block=16)  # whose compiler may vectorise
+SCALAR = Tile(name="scalar", rows=2, channels=4, element=("int16_t", 1), row=HALF)
+GENERIC = replace(SCALAR, block=16, fill=16)  # whose compiler may vectorise, gcc -O2 only loops of a multiple of 16
 SMALL = replace(SCALAR, rows=1, channels=2, block=2)  # for eight registers
-DSP = Tile(rows=2, channels=2, element=("uint32_t", 2), row=HALF, words=True, taps=2)
+DSP = Tile(name="dsp", rows=2, channels=2, element=("uint32_t", 2), row=HALF, words=True, taps=2)
+MVE = Tile(name="mve", rows=2, channels=4, element=("int8_t", 1), row=SIGNED_BYTE, offset=-128)
 X86 = Tile(
-    rows=6, channels=16, element=("uint8_t", 1), row=BYTE, offset=128, words=True, full=True, packed=False, block=16, taps=4
+    name="x86",
+    rows=6,
+    channels=16,
+    element=("uint8_t", 1),
+    row=BYTE,
+    offset=128,
+    words=True,
+    full=True,
+    packed=False,
+    block=16,
+    taps=4,
 )
+LANES = 16  # of the x86 kernels' vectors
 
 
-def tile(target: Target) -> Tile:
-    """The tile of a target's kernels."""
-    named = {"cortex-m0": SMALL, "generic": GENERIC}
-    return named.get(target.name) or {"scalar": SCALAR, "dsp": DSP, "mve": SCALAR, "x86": X86}[target.kernels]
+def tiles(target: Target) -> tuple[Tile, ...]:
+    """The tiles of a target's kernels, the best first."""
+    if target.name in ("generic", "cortex-m0"):
+        return (GENERIC if target.name == "generic" else SMALL,)
+    return {"scalar": (SCALAR,), "dsp": (DSP,), "mve": (MVE, DSP), "x86": (X86,)}[target.kernels]
+
+
+def filled_up(k: int, fill: int) -> int:
+    """`k` up to a multiple of `fill`, where that is less than double."""
+    return -(-k // fill) * fill if 2 * k > fill else k
+
+
+def headers(target: Target) -> list[str]:
+    """Which headers ``hw_NAME.h`` the kernels of a target need."""
+    return [t.name for t in tiles(target) if t.words or t.name == "mve"]
 
 
 def starts(size: int, step: int) -> list[int]:

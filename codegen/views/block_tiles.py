@@ -16,15 +16,15 @@ from hwsim.ranges import Interval
 
 from ..pack import width
 from ..render import macros
-from ..tiles import starts, tile
+from ..tiles import SIGNED_BYTE, starts, tiles
 from .c_view import INT32, CView, Scratch
-from .dense import SIGNED_BYTE, in_bytes, raw
+from .dense import in_bytes, raw
 from .packed import packed
 
 
 def block_tiles(v: CView, op: BlockMatMul, bound: Bound) -> dict[str, Any] | None:
     """What the kernels' templates need, or None where plain loops must do."""
-    t, tensor = tile(v.target), v.graph.constants.get(v.node.ins[1].name)
+    t, tensor = tiles(v.target)[-1], v.graph.constants.get(v.node.ins[1].name)
     k, n = (int(d) for d in v.type(1).shape)
     if tensor is None or t.full or op.zeros or op.path.drop or k % op.block:
         return None
@@ -44,7 +44,7 @@ def block_tiles(v: CView, op: BlockMatMul, bound: Bound) -> dict[str, Any] | Non
     d |= {"o": n, "k": k, "pixels": pixels, "rows": rows, "channels": channels, "offset": 0, "short": False}
     d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(n, channels)), "patch": None, "raw": raw(v)}
     d |= {"raw": "" if v.type(0).zero_point else d["raw"], "load": v.load(0).centred}
-    d |= {"macros": macros(f"c/kernels/{v.target.kernels}.j2"), "shared": macros("c/kernels/shared.j2")}
+    d |= {"macros": macros(f"c/kernels/{t.name}.j2"), "shared": macros("c/kernels/shared.j2")}
     d |= {"dense": macros("c/kernels/dense.j2"), "terms": macros("c/kernels/term.j2")}
     d |= {"block": op.block // d["per"], "groups": k // op.block}
     v.scratch.append(Scratch(t.element[0], rows * d["kp"] // t.element[1]))

@@ -17,12 +17,11 @@ from hwsim.rounding import Ints
 
 from ..pack import width
 from ..render import macros
-from ..tiles import Tile, panels, starts, tile, word_codes
+from ..tiles import SIGNED_BYTE, Tile, filled_up, panels, starts, tiles, word_codes
 from .c_view import INT32, CView, Scratch, literal
 from .narrow import form
 from .packed import packed
 
-SIGNED_BYTE = Interval(-128, 127)
 VECTORS = (
     "hw_high",
     "hw_high_shift",
@@ -42,19 +41,24 @@ def dense(v: CView, weights: Ints, codes: Codes, x: Interval, pixels: int) -> di
         x: what an element of a row can be, the code of a border included.
         pixels: rows of the result.
     """
-    t = tile(v.target)
-    offset = t.offset if x.lo < 0 else 0
+    found = (_tiled(v, t, weights, codes, x, pixels) for t in tiles(v.target))
+    return next((d for d in found if d), None)
+
+
+def _tiled(v: CView, t: Tile, weights: Ints, codes: Codes, x: Interval, pixels: int) -> dict[str, Any] | None:
+    """`dense` in tiles `t`."""
+    offset = 0 if x.inside(t.row) else t.offset
     start = sums(v, weights, x, t.row, offset)
     small = _packed(v, t, codes, x, min(t.channels, len(codes)))
-    if start is None or (t.packed and width(v.type(1).fmt) and not small):
+    if start is None or (width(v.type(1).fmt) and t.packed and not small):
         return None
     o, rows = len(weights), min(t.rows, pixels)
     channels = t.channels if t.full else min(t.channels, o)
     d: dict[str, Any] = {"o": o, "k": weights.shape[1], "pixels": pixels, "rows": rows, "channels": channels}
-    d |= {"offset": offset, "full": t.full, "short": o < channels, "patch": None, "raw": _raw(v)}
+    d |= {"offset": offset, "full": t.full, "short": o < channels, "patch": None, "raw": raw(v)}
     d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(max(o, channels), channels))}
-    d |= small or _weights(v, t, weights, channels)
-    d |= {"macros": macros(f"c/kernels/{v.target.kernels}.j2")}
+    d |= small or in_bytes(v, t, weights, channels)
+    d |= {"macros": macros(f"c/kernels/{t.name}.j2")}
     d["start"] = v.table(filled(start, channels), "where sums start", "int32_t") if start.any() else None
     d |= {"store": lambda channel: v.store(v.fields["add"]["last"], channel), "vector": vector(v, t, channels)}
     v.scratch.append(Scratch(t.element[0], rows * d["kp"] // t.element[1]))
@@ -88,7 +92,7 @@ def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> In
     return start if Interval(int(least.min()), int(most.max())).inside(INT32) else None
 
 
-def _raw(v: CView) -> str:
+def raw(v: CView) -> str:
     """``s8`` or ``u8`` where a row's inputs are plain bytes that may be read four at a time."""
     plain = v.type(0).axis is None or bool((v.type(0).gains == 1).all())
     return ("s8" if v.type(0).fmt == INT8 else "u8" if v.type(0).fmt == UINT8 else "") if plain else ""
@@ -103,20 +107,14 @@ def _packed(v: CView, t: Tile, codes: Codes, x: Interval, channels: int) -> dict
     return packed(v, t, fmt, codes, channels)
 
 
-def _weights(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
+def in_bytes(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
     """``weights`` (a table), ``kp`` (K, filled up to whole words), ``panel`` (elements from one panel to the next)."""
     o, k = weights.shape
     note = f"weights {[o, k]}"
     if not t.words:
-        return {
-            "kp": k,
-            "weights": v.table(weights, note, "int8_t"),
-            "panel": k * channels,
-            "form": "bytes",
-            "less": 0,
-            "per": 1,
-            "words": k,
-        }
+        kp = filled_up(k, t.fill)
+        table = v.table(np.pad(weights, ((0, 0), (0, kp - k))), note, "int8_t")
+        return {"kp": kp, "weights": table, "panel": kp * channels, "form": "bytes", "less": 0, "per": 1, "words": kp}
     kp = -(-k // 4) * 4
     whole = np.pad(weights, ((0, max(0, channels - o)), (0, kp - k)))
     table = v.table(panels(word_codes(whole, 8), channels), f"{note}, in panels of {channels} channels", "uint32_t")

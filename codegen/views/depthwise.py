@@ -14,7 +14,7 @@ from hwsim.ranges import Interval
 from hwsim.rounding import Ints
 
 from ..render import macros
-from ..tiles import Tile, starts, tile
+from ..tiles import HALF, SCALAR, Tile, starts, tiles
 from .c_view import CView, ctype
 from .dense import filled, sums, vector
 
@@ -26,12 +26,13 @@ def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
         v: the node's view, with the fields of `c_sums`.
         x: what an input can be, the border's zero point included.
     """
-    op, t = v.node.op, tile(v.target)
+    op, t = v.node.op, tiles(v.target)[0]
     assert isinstance(op, Conv2d)
     (h, w, c), (oh, ow, _) = v.type(0).sample_shape, v.out.sample_shape
     weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(c, -1)
-    offset = t.offset if x.lo < 0 else 0
-    start = sums(v, weights, x, t.row, offset)
+    t = SCALAR if t.name == "mve" and c < t.block else t
+    offset = t.offset if t.full and not x.inside(t.row) else 0
+    start = sums(v, weights, x, t.row if t.full else HALF, offset)
     if start is None or (v.type(0).fmt.dtype.itemsize > 1 and t.words):
         return None
     block = t.block if t.words else min(t.block, c)
@@ -41,8 +42,8 @@ def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
     d |= {"dilation": op.dilation, "top": op.padding[0][0], "left": op.padding[1][0]}
     d |= {"padded": any(map(any, op.padding)), "x": ctype(v.type(0).fmt), "offset": offset, "full": t.full}
     d |= {"block": block, "blocks": len(starts(c, block)), "taps": weights.shape[1], "rows": 1, "short": False}
-    d |= {"signed": v.type(0).fmt.dtype.kind == "i", "channels": block, "array": block > 4}
-    d |= _weights(v, t, weights, block) | {"macros": macros(f"c/kernels/{v.target.kernels}.j2")}
+    d |= {"signed": v.type(0).fmt.dtype.kind == "i", "channels": block, "array": block > 4 or t.name == "mve"}
+    d |= _weights(v, t, weights, block) | {"macros": macros(f"c/kernels/{t.name}_depth.j2")}
     zero = np.full(c, int(np.max(v.type(0).zero_point)))
     d["border"] = v.table(zero, "a pixel outside the image", d["x"]) if d["padded"] else ""
     d["start"] = v.table(filled(start, block), "where sums start", "int32_t") if start.any() else None

@@ -35,6 +35,8 @@ def packed(
     bits = width(fmt)
     if not t.packed or bits not in (2, 4) or (isinstance(fmt, FloatFormat) and np.abs(fmt.grid).max() > 127):
         return None
+    if t.name == "mve":
+        return _nibbles(v, fmt, codes, channels) if bits == 4 else None
     n, (o, k) = 32 // bits, codes.shape
     kp = -(-k // n) * n
     wide = np.pad(codes.astype(np.int64), ((0, 0), (0, kp - k)))
@@ -60,6 +62,17 @@ def packed(
     note = f"{fmt.name} weights {[o, k]}, {n} codes a word"
     d["weights"] = v.table(panels(words, channels) if t.words else words, note, "uint32_t")
     return d | {"form": "grid" if d["grid"] else "codes"}
+
+
+def _nibbles(v: CView, fmt: Format, codes: Codes, channels: int) -> dict[str, Any]:
+    """Two vectors of sixteen codes in one: the first in the low halves of the bytes."""
+    o, k = codes.shape
+    kp = -(-k // 32) * 32
+    wide = np.pad(codes.astype(np.int64) & 15, ((0, 0), (0, kp - k))).reshape(o, -1, 2, 16)
+    table = v.table((wide[:, :, 0] | wide[:, :, 1] << 4).astype(np.uint8), f"{fmt.name} weights {[o, k]}, two a byte")
+    grid = v.table(fmt.grid, f"grid of {fmt.name}", "int8_t") if isinstance(fmt, FloatFormat) else None
+    d = {"kp": kp, "weights": table, "panel": kp // 2 * channels, "words": kp // 2, "per": 32, "less": 0, "grid": grid}
+    return d | {"form": "nibbles", "signed": isinstance(fmt, IntFormat) and fmt.signed}
 
 
 def pair_table(fmt: Format) -> NDArray[np.uint32]:
