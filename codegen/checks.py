@@ -19,6 +19,7 @@ from hwsim.graph import Graph, Node
 from hwsim.simulation import input_codes, simulate
 
 from .runners import RUNNERS
+from .runners.ran import Ran
 
 AGAINST = ("numba", "c", "ort", "onnx_reference")
 
@@ -47,7 +48,11 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Row:
-    """One build of one engine: how many codes were compared and how many differ."""
+    """One build of one engine: how many codes were compared and how many differ.
+
+    Args:
+        instructions: of one inference, the mean of the samples, where the engine counts them.
+    """
 
     engine: str
     build: str
@@ -57,6 +62,7 @@ class Row:
     mismatches: int
     seconds: float
     first: Mismatch | None = None
+    instructions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,12 @@ class Report:
 
     def __str__(self) -> str:
         """A table, and the first mismatch explained."""
-        lines = [f"{'engine':<16}{'build':<9}{'values':>7}{'codes':>12}{'mismatches':>12}  tool"]
-        lines += [
-            f"{r.engine:<16}{r.build:<9}{r.values:>7}{r.codes:>12}{r.mismatches:>12}  {r.tool}" for r in self.rows
-        ]
+        counted = any(r.instructions for r in self.rows)
+        head = f"{'engine':<16}{'build':<9}{'values':>7}{'codes':>12}{'mismatches':>12}"
+        lines = [f"{head}{'instructions' if counted else '':>{14 * counted}}  tool"]
+        for r in self.rows:
+            row = f"{r.engine:<16}{r.build:<9}{r.values:>7}{r.codes:>12}{r.mismatches:>12}"
+            lines.append(f"{row}{r.instructions or '':>{14 * counted}}  {r.tool}")
         lines += [f"first mismatch on {r.engine} ({r.build}): {r.first}" for r in self.rows if r.first]
         return "\n".join(lines)
 
@@ -114,9 +122,9 @@ def verify(
             if progress:
                 progress(f"{engine} {build}")
             start = time.perf_counter()
-            for tool, got in RUNNERS[engine](graph, codes, trace):
+            for ran in RUNNERS[engine](graph, codes, trace):
                 seconds = time.perf_counter() - start
-                rows.append(compare(graph, codes, expected, got, engine, build, tool, seconds, trace=trace))
+                rows.append(compare(graph, codes, expected, ran, engine, build, seconds, trace=trace))
                 start = time.perf_counter()
     samples = next((len(codes[v.name]) for v in graph.inputs if v.type.batched), 1)
     return Report(tuple(rows), samples)
@@ -126,10 +134,9 @@ def compare(
     graph: Graph,
     inputs: Mapping[str, Codes],
     expected: Mapping[str, Codes],
-    got: Mapping[str, Codes],
+    ran: Ran,
     engine: str,
     build: str,
-    tool: str,
     seconds: float,
     *,
     trace: bool,
@@ -138,14 +145,14 @@ def compare(
     names = [v.name for v in graph.results(trace=trace)]
     mismatches, codes, first = 0, 0, None
     for name in names:
-        want, have = expected[name], got[name]
+        want, have = expected[name], ran.values[name]
         if want.shape != have.shape:
             raise ValueError(f"{engine}: value {name[:60]!r} has shape {have.shape}, expected {want.shape}")
         wrong = want.astype(object) != have.astype(object) if want.dtype.kind != have.dtype.kind else want != have
         mismatches, codes = mismatches + int(wrong.sum()), codes + want.size
         if first is None and wrong.any():
             first = mismatch(graph, {**inputs, **expected}, have, name, tuple(int(i) for i in np.argwhere(wrong)[0]))
-    return Row(engine, build, tool, len(names), codes, mismatches, seconds, first)
+    return Row(engine, build, ran.tool, len(names), codes, mismatches, seconds, first, ran.instructions)
 
 
 def mismatch(graph: Graph, env: Mapping[str, Codes], have: Codes, name: str, index: tuple[int, ...]) -> Mismatch:

@@ -9,13 +9,13 @@ from hwsim.ops import Float32Sum
 from .targets import Target
 from .unsupported import Unsupported, problem
 
-OPS = ("scaled_add", "float_pool", "float_divide")
-
 
 def reason(node: Node) -> str:
     """What of `node` is float, or nothing."""
-    if node.op.name in OPS:
+    if node.op.name in ("float_pool", "float_divide"):
         return "is float32 by definition"
+    if node.op.name == "scaled_add":
+        return "is float64 by definition"
     if isinstance(getattr(node.op, "contract", None), OnnxFloat):
         return "requantizes by onnx_float, in float32"
     return "adds its blocks in float32" if isinstance(getattr(node.op, "datapath", None), Float32Sum) else ""
@@ -26,10 +26,10 @@ def check_floats(graph: Graph, target: Target) -> None:
 
     Why no soft floats: they are a library that nobody asked for, and the promise is an image without one.
     """
-    if target.float32:
-        return
-    found = [(i, n, reason(n)) for i, n in enumerate(graph.nodes) if reason(n)]
+    here = {"": True, "float32": target.float32, "float64": target.float64}
+    found = [(i, n, reason(n)) for i, n in enumerate(graph.nodes)]
+    found = [(i, n, why) for i, n, why in found if not here[next((f for f in here if f and f in why), "")]]
     if found:
-        advice = "use an integer contract or datapath, or a target with an FPU"
+        advice = "use an integer contract or datapath, or a target whose FPU has them"
         problems = [problem(f"node {i} {n.op.name} {n.outs[0].name[:60]!r}", why, advice) for i, n, why in found]
-        raise Unsupported(f"C for {target.name}, which has no FPU", problems)
+        raise Unsupported(f"C for {target.name}, whose hardware lacks such floats", problems)

@@ -143,8 +143,8 @@ def _codes(path: Path, graph: Graph, engine: str, inputs: Mapping[str, Codes]) -
         raise ValueError(f"engine {engine!r} is unknown: use one of {', '.join(dict.fromkeys((*OUTSIDE, *RUNNERS)))}")
     samples = len(next(iter(inputs.values())))
     start = {n: np.repeat(s.initial[None], samples, 0) for n, s in graph.states.items()}
-    *_, (_, theirs) = RUNNERS[engine](graph, {**inputs, **start}, True)
-    return {**inputs, **start}, theirs
+    *_, ran = RUNNERS[engine](graph, {**inputs, **start}, True)
+    return {**inputs, **start}, ran.values
 
 
 def _before(graph: Graph, theirs: Named) -> Named:

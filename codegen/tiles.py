@@ -32,8 +32,6 @@ class Tile:
         offset: added to inputs that are not in `row`, and taken off again by the bias.
         words: whether codes are read 32 bits at a time, word by word of all channels of a panel; else byte by byte, one
             channel behind the other.
-        full: whether a panel always has all its channels, the missing ones being 0.
-        packed: whether weights of 2 and 4 bits stay so in memory; where memory is large each takes a byte.
         block: channels of a depthwise convolution at a time.
         taps: taps of a depthwise window at a time, whose weights lie together.
         fill: rows of more than half as many inputs are filled up with zeros to a multiple of it.
@@ -46,8 +44,6 @@ class Tile:
     row: Interval
     offset: int = 0
     words: bool = False
-    full: bool = False
-    packed: bool = True
     block: int = 4
     taps: int = 1
     fill: int = 1
@@ -58,27 +54,13 @@ GENERIC = replace(SCALAR, block=16, fill=16)  # whose compiler may vectorise, gc
 SMALL = replace(SCALAR, rows=1, channels=2, block=2)  # for eight registers
 DSP = Tile(name="dsp", rows=2, channels=2, element=("uint32_t", 2), row=HALF, words=True, taps=2)
 MVE = Tile(name="mve", rows=2, channels=4, element=("int8_t", 1), row=SIGNED_BYTE, offset=-128)
-X86 = Tile(
-    name="x86",
-    rows=6,
-    channels=16,
-    element=("uint8_t", 1),
-    row=BYTE,
-    offset=128,
-    words=True,
-    full=True,
-    packed=False,
-    block=16,
-    taps=4,
-)
-LANES = 16  # of the x86 kernels' vectors
 
 
 def tiles(target: Target) -> tuple[Tile, ...]:
     """The tiles of a target's kernels, the best first."""
     if target.name in ("generic", "cortex-m0"):
         return (GENERIC if target.name == "generic" else SMALL,)
-    return {"scalar": (SCALAR,), "dsp": (DSP,), "mve": (MVE, DSP), "x86": (X86,)}[target.kernels]
+    return {"scalar": (SCALAR,), "dsp": (DSP,), "mve": (MVE, DSP), "x86": (GENERIC,)}[target.kernels]
 
 
 def filled_up(k: int, fill: int) -> int:
@@ -88,7 +70,8 @@ def filled_up(k: int, fill: int) -> int:
 
 def headers(target: Target) -> list[str]:
     """Which headers ``hw_NAME.h`` the kernels of a target need."""
-    return [t.name for t in tiles(target) if t.words or t.name == "mve"]
+    vectors = ["x86"] if target.kernels == "x86" else []
+    return vectors + [t.name for t in tiles(target) if t.words or t.name == "mve"]
 
 
 def starts(size: int, step: int) -> list[int]:

@@ -53,8 +53,8 @@ class LayerParameters:
     channel_multiplier: int = 1
     contract: str = TflmDouble.name
 
-    def c(self) -> str:
-        """C initializers: the layer's params, then its quantization per tensor or per channel."""
+    def initializer(self) -> str:
+        """C initializer of the layer's params."""
         fields = [f".input_offset = {self.input_offset}", f".output_offset = {self.output_offset}"]
         if self.kind == "dw":
             fields.append(f".ch_mult = {self.channel_multiplier}")
@@ -63,8 +63,12 @@ class LayerParameters:
             fields += [f".{name} = {{ .w = {w}, .h = {h} }}" for name, (h, w) in pairs]
         low, high = self.activation
         fields.append(f".activation = {{ .min = {low}, .max = {high} }}")
+        return f"{{ {', '.join(fields)} }}"
+
+    def c(self) -> str:
+        """C definitions: the layer's params, then its quantization per tensor or per channel."""
         prefix = f"{identifier(self.name)}_" if self.name else ""
-        first = f"{NAMES[self.kind]} {prefix}{self.kind}_params = {{ {', '.join(fields)} }};"
+        first = f"{NAMES[self.kind]} {prefix}{self.kind}_params = {self.initializer()};"
         return "\n".join([first, quantization(prefix, self.multipliers, self.shifts)])
 
 
@@ -97,10 +101,11 @@ def layers(graph: Graph) -> Iterator[LayerParameters]:
     for node in graph.nodes:
         maker = makers.get(node.ins[0].name) if isinstance(node.op, Requant) else None
         if maker is not None and isinstance(maker.op, Conv2d | MatMul) and maker.ins[1].name in graph.constants:
-            yield _layer(node, maker)
+            yield layer(node, maker)
 
 
-def _layer(node: Node, maker: Node) -> LayerParameters:
+def layer(node: Node, maker: Node) -> LayerParameters:
+    """Parameters of the requantization `node` behind the layer `maker`."""
     requant, op, x = node.op, maker.op, maker.ins[0].type
     assert isinstance(requant, Requant)
     multipliers, shifts = q31(requant.contract)

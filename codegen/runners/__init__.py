@@ -1,22 +1,26 @@
-"""How each engine is run: ``runner(graph, codes, trace)`` yields (tool, values) once a configuration."""
+"""How each engine is run: ``runner(graph, codes, trace)`` yields a `Ran` once a configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from hwsim.formats import Codes
 from hwsim.graph import Graph
 from hwsim.simulation import simulate
 
 from .c import run_c
+from .edge import EDGE, run_on_edge
 from .onnx import run_ort, run_reference
+from .ran import Ran
 
-Runner = Callable[[Graph, Mapping[str, Codes], bool], Iterator[tuple[str, dict[str, Codes]]]]
+Runner = Callable[[Graph, Mapping[str, Codes], bool], Iterator[Ran]]
 
 
-def run_numba(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[tuple[str, dict[str, Codes]]]:
+def run_numba(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[Ran]:
     """The compiled simulator."""
-    yield "hwsim numba / BLAS", simulate(graph, codes, engine="numba", trace=trace)
+    yield Ran("hwsim numba / BLAS", simulate(graph, codes, engine="numba", trace=trace))
 
 
 RUNNERS: dict[str, Runner] = {"numba": run_numba, "c": run_c, "ort": run_ort, "onnx_reference": run_reference}
+RUNNERS |= {name: partial(run_on_edge, target=name) for name in EDGE}

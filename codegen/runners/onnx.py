@@ -12,6 +12,7 @@ from hwsim.graph import Graph
 
 from ..onnx_text import emit_onnx
 from ..views.onnx_types import carrier
+from .ran import Ran
 
 
 def feeds(graph: Graph, codes: Mapping[str, Codes]) -> dict[str, NDArray[Any]]:
@@ -28,7 +29,7 @@ def named(graph: Graph, arrays: list[Any], *, trace: bool) -> dict[str, Codes]:
     return out
 
 
-def run_ort(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[tuple[str, dict[str, Codes]]]:
+def run_ort(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[Ran]:
     """ONNX Runtime, single thread, optimisations off and all."""
     import onnxruntime as ort
 
@@ -41,14 +42,14 @@ def run_ort(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[t
         session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         arrays = session.run(None, feeds(graph, codes))
         what = "optimisations off" if level == "ORT_DISABLE_ALL" else "all optimisations"
-        yield f"onnxruntime {ort.__version__}, {what}", named(graph, arrays, trace=trace)
+        yield Ran(f"onnxruntime {ort.__version__}, {what}", named(graph, arrays, trace=trace))
 
 
-def run_reference(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[tuple[str, dict[str, Codes]]]:
+def run_reference(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[Ran]:
     """The executable specification of ONNX."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     model = emit_onnx(graph, trace=trace)
     arrays = ReferenceEvaluator(model).run(None, feeds(graph, codes))
-    yield f"onnx {onnx.__version__} ReferenceEvaluator", named(graph, list(arrays), trace=trace)
+    yield Ran(f"onnx {onnx.__version__} ReferenceEvaluator", named(graph, list(arrays), trace=trace))

@@ -21,7 +21,7 @@ from hwsim.ranges import Interval, operands
 from ..render import macros
 from .accumulator import c_cut, c_limit, c_wrap, onnx_wrap
 from .block_tiles import block_tiles
-from .c_view import INT32, CView, ctype, index, literal, wide_type
+from .c_view import INT32, NEAR, CView, ctype, index, literal, wide_type
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, exact_kind
 from .onnx_view import OnnxView
 
@@ -211,6 +211,7 @@ def _c_floats(v: CView, f: dict[str, Any], op: BlockMatMul, at: list[int]) -> No
     f |= {"least": least, "most": op.max_exp + grid, "shifts": False}
     f["floats"] = {"small": least < SMALLEST, "smallest": SMALLEST, "plain": f"{np.ldexp(1.0, grid).hex()}f"}
     f["floats"]["unit"] = f"{np.ldexp(1.0, -op.lsb_exp - grid).hex()}f"
+    f["floats"]["near"] = limits.inside(NEAR)
     f["floats"]["limits"] = f"{literal(limits.lo)}, {literal(limits.hi)}"
 
 

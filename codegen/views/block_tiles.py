@@ -26,7 +26,7 @@ def block_tiles(v: CView, op: BlockMatMul, bound: Bound) -> dict[str, Any] | Non
     """What the kernels' templates need, or None where plain loops must do."""
     t, tensor = tiles(v.target)[-1], v.graph.constants.get(v.node.ins[1].name)
     k, n = (int(d) for d in v.type(1).shape)
-    if tensor is None or t.full or op.zeros or op.path.drop or k % op.block:
+    if tensor is None or op.zeros or op.path.drop or k % op.block:
         return None
     weights, x = tensor.to_int().T, v.reach(0)
     most = op.block * x.magnitude * int(np.abs(weights).max(initial=0))
@@ -41,7 +41,7 @@ def block_tiles(v: CView, op: BlockMatMul, bound: Bound) -> dict[str, Any] | Non
     if op.block % (d["per"] * d.get("unroll", 1)):
         return None
     pixels = v.type(0).elements // k
-    d |= {"o": n, "k": k, "pixels": pixels, "rows": rows, "channels": channels, "offset": 0, "short": False}
+    d |= {"o": n, "k": k, "pixels": pixels, "rows": rows, "channels": channels, "offset": 0}
     d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(n, channels)), "patch": None, "raw": raw(v)}
     d |= {"raw": "" if v.type(0).zero_point else d["raw"], "load": v.load(0).centred}
     d |= {"macros": macros(f"c/kernels/{t.name}.j2"), "shared": macros("c/kernels/shared.j2")}

@@ -21,6 +21,7 @@ from ..pack import pack, share, width
 from ..targets import Target
 
 INT32 = Interval(-(1 << 31), (1 << 31) - 1)
+NEAR = Interval(-(1 << 24), 1 << 24)  # codes that ``hw_round_near`` makes, zero point included
 
 
 def ctype(fmt: Format) -> str:

@@ -18,6 +18,7 @@ from .depthwise import depthwise
 from .onnx_types import BYTE, INT32, INT64, UINT8, Kind, exact_kind
 from .onnx_view import OnnxView
 from .ternary import product
+from .vectors import Window, by_channel, products
 
 INT32_RANGE = Interval(-(1 << 31), (1 << 31) - 1)
 
@@ -101,8 +102,8 @@ def c(v: CView) -> None:
     v.fields["dense"] = v.fields["depth"] = None
     if op.groups == 1:
         v.fields["dense"] = _dense(v, reach)
-    elif op.groups == channels == o and isinstance(v.type(0).fmt, IntFormat):
-        v.fields["depth"] = depthwise(v, reach)
+    elif op.groups == channels == o:
+        v.fields["depth"] = _depthwise(v, reach)
     if v.fields["dense"] or v.fields["depth"]:
         return
     group = f"o / {o // op.groups} * {inner} + " if op.groups > 1 else ""
@@ -121,6 +122,8 @@ def _dense(v: CView, reach: Interval) -> dict[str, Any] | None:
     op, ((h, w, c), (_, ow, o)) = v.node.op, (v.type(0).sample_shape, v.out.sample_shape)
     assert isinstance(op, Conv2d)
     weights = v.graph.constants[v.node.ins[1].name]
+    if v.target.kernels == "x86" and (d := products(v, weights.to_int().reshape(o, -1), reach, _window(v))):
+        return d
     d = dense(v, weights.to_int().reshape(o, -1), weights.codes.reshape(o, -1), reach, v.out.elements // o)
     if d:
         d["load"] = v.load(0).at
@@ -131,6 +134,24 @@ def _dense(v: CView, reach: Interval) -> dict[str, Any] | None:
         d["patch"] |= {"padded": any(map(any, op.padding)), "zero": int(np.max(v.type(0).zero_point))}
         d["patch"] |= {"runs": op.dilation[1] == 1, "run": op.kernel[1] * c}
     return d
+
+
+def _depthwise(v: CView, reach: Interval) -> dict[str, Any] | None:
+    """In vectors where the target has them."""
+    if v.target.kernels == "x86":
+        weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(v.out.sample_shape[-1], -1)
+        if d := by_channel(v, weights, reach, _window(v)):
+            return d
+    return depthwise(v, reach) if isinstance(v.type(0).fmt, IntFormat) else None
+
+
+def _window(v: CView) -> Window:
+    op, (oh, ow, _) = v.node.op, v.out.sample_shape
+    assert isinstance(op, Conv2d)
+    h, w, c = v.type(0).sample_shape
+    return Window(
+        image=(h, w, c), out=(oh, ow), kernel=op.kernel, stride=op.stride, dilation=op.dilation, padding=op.padding
+    )
 
 
 def _weight_zero(v: CView) -> Any:

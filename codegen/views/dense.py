@@ -11,24 +11,15 @@ from typing import Any
 import numpy as np
 
 from hwsim.formats import INT8, UINT8, Codes
-from hwsim.ops import Conv2d, MatMul, Requant
+from hwsim.ops import Conv2d, MatMul
 from hwsim.ranges import Interval
 from hwsim.rounding import Ints
 
 from ..pack import width
 from ..render import macros
 from ..tiles import SIGNED_BYTE, Tile, filled_up, panels, starts, tiles, word_codes
-from .c_view import INT32, CView, Scratch, literal
-from .narrow import form
+from .c_view import INT32, CView, Scratch, ctype
 from .packed import packed
-
-VECTORS = (
-    "hw_high",
-    "hw_high_shift",
-    "hw_doubled",
-    "hw_doubled_any",
-    "hw_single",
-)  # forms that have twins for sixteen lanes
 
 
 def dense(v: CView, weights: Ints, codes: Codes, x: Interval, pixels: int) -> dict[str, Any] | None:
@@ -50,17 +41,17 @@ def _tiled(v: CView, t: Tile, weights: Ints, codes: Codes, x: Interval, pixels: 
     offset = 0 if x.inside(t.row) else t.offset
     start = sums(v, weights, x, t.row, offset)
     small = _packed(v, t, codes, x, min(t.channels, len(codes)))
-    if start is None or (width(v.type(1).fmt) and t.packed and not small):
+    if start is None or (width(v.type(1).fmt) and not small):
         return None
     o, rows = len(weights), min(t.rows, pixels)
-    channels = t.channels if t.full else min(t.channels, o)
+    channels = min(t.channels, o)
     d: dict[str, Any] = {"o": o, "k": weights.shape[1], "pixels": pixels, "rows": rows, "channels": channels}
-    d |= {"offset": offset, "full": t.full, "short": o < channels, "patch": None, "raw": raw(v)}
-    d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(max(o, channels), channels))}
+    d |= {"offset": offset, "patch": None, "raw": raw(v)}
+    d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(o, channels))}
     d |= small or in_bytes(v, t, weights, channels)
     d |= {"macros": macros(f"c/kernels/{t.name}.j2")}
-    d["start"] = v.table(filled(start, channels), "where sums start", "int32_t") if start.any() else None
-    d |= {"store": lambda channel: v.store(v.fields["add"]["last"], channel), "vector": vector(v, t, channels)}
+    d["start"] = v.table(start, "where sums start", "int32_t") if start.any() else None
+    d |= {"store": lambda channel: result(v, channel)}
     v.scratch.append(Scratch(t.element[0], rows * d["kp"] // t.element[1]))
     d["shared"] = macros("c/kernels/shared.j2")
     v.fields["kernels"] = macros("c/kernels/dense.j2")
@@ -92,6 +83,11 @@ def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> In
     return start if Interval(int(least.min()), int(most.max())).inside(INT32) else None
 
 
+def result(v: CView, channel: str) -> str:
+    """The last sum in its type, passed through the nodes behind."""
+    return v.store(f"({ctype(v.out.fmt)}){v.fields['add']['last']}", channel)
+
+
 def raw(v: CView) -> str:
     """``s8`` or ``u8`` where a row's inputs are plain bytes that may be read four at a time."""
     plain = v.type(0).axis is None or bool((v.type(0).gains == 1).all())
@@ -116,35 +112,7 @@ def in_bytes(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:
         table = v.table(np.pad(weights, ((0, 0), (0, kp - k))), note, "int8_t")
         return {"kp": kp, "weights": table, "panel": kp * channels, "form": "bytes", "less": 0, "per": 1, "words": kp}
     kp = -(-k // 4) * 4
-    whole = np.pad(weights, ((0, max(0, channels - o)), (0, kp - k)))
+    whole = np.pad(weights, ((0, 0), (0, kp - k)))
     table = v.table(panels(word_codes(whole, 8), channels), f"{note}, in panels of {channels} channels", "uint32_t")
     d = {"kp": kp, "weights": table, "words": kp // 4, "panel": kp // 4 * channels, "unroll": 1 + (kp % 8 == 0)}
     return d | {"form": "bytes", "less": 0, "per": 4}
-
-
-def filled(a: Codes | Ints, channels: int) -> Ints:
-    """At least one panel of it."""
-    return np.pad(np.asarray(a, np.int64), (0, max(0, channels - len(a))))
-
-
-def vector(v: CView, t: Tile, channels: int) -> dict[str, Any] | None:
-    """How sixteen sums become codes at once: where one requantization to 8 bits is all that follows."""
-    if not t.full or len(v.chain) != 1 or v.fields["add"]["last"] != "sum":
-        return None
-    node = v.chain[0][1]
-    if not isinstance(node.op, Requant) or node.outs[0].type.fmt.dtype.itemsize != 1 or node.ins[0].type.zero_point:
-        return None
-    short = form(node.op.contract, v.graph.reach[node.ins[0].name])
-    if short is None or short.function not in VECTORS:
-        return None
-    each = [_lanes(v, k, channels) for k in short.constants]
-    limits = ", ".join(literal(n) for n in (node.op.zero_point, node.op.limits.lo, node.op.limits.hi))
-    signed, twin = node.outs[0].type.fmt.dtype.kind == "i", short.function.removesuffix("_any") + "16"
-    return {"signed": signed, "call": lambda x: f"{twin}({', '.join([x, *each])})", "limits": limits}
-
-
-def _lanes(v: CView, constants: tuple[int, ...], channels: int) -> str:
-    """Sixteen constants from channel ``o`` on."""
-    if len(set(constants)) == 1:
-        return f"hw_all16({literal(constants[0])})"
-    return f"hw_load16({v.table(filled(np.array(constants), channels), 'per-channel constants', 'int32_t')} + o)"

@@ -16,7 +16,7 @@ from hwsim.rounding import Ints
 from ..render import macros
 from ..tiles import HALF, SCALAR, Tile, starts, tiles
 from .c_view import CView, ctype
-from .dense import filled, sums, vector
+from .dense import result, sums
 
 
 def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
@@ -31,8 +31,7 @@ def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
     (h, w, c), (oh, ow, _) = v.type(0).sample_shape, v.out.sample_shape
     weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(c, -1)
     t = SCALAR if t.name == "mve" and c < t.block else t
-    offset = t.offset if t.full and not x.inside(t.row) else 0
-    start = sums(v, weights, x, t.row if t.full else HALF, offset)
+    start = sums(v, weights, x, HALF, 0)
     if start is None or (v.type(0).fmt.dtype.itemsize > 1 and t.words):
         return None
     block = t.block if t.words else min(t.block, c)
@@ -40,14 +39,14 @@ def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
         return None  # a word would reach past the last pixel
     d: dict[str, Any] = {"h": h, "w": w, "o": c, "oh": oh, "ow": ow, "kernel": op.kernel, "stride": op.stride}
     d |= {"dilation": op.dilation, "top": op.padding[0][0], "left": op.padding[1][0]}
-    d |= {"padded": any(map(any, op.padding)), "x": ctype(v.type(0).fmt), "offset": offset, "full": t.full}
-    d |= {"block": block, "blocks": len(starts(c, block)), "taps": weights.shape[1], "rows": 1, "short": False}
+    d |= {"padded": any(map(any, op.padding)), "x": ctype(v.type(0).fmt)}
+    d |= {"block": block, "blocks": len(starts(c, block)), "taps": weights.shape[1], "rows": 1}
     d |= {"signed": v.type(0).fmt.dtype.kind == "i", "channels": block, "array": block > 4 or t.name == "mve"}
     d |= _weights(v, t, weights, block) | {"macros": macros(f"c/kernels/{t.name}_depth.j2")}
     zero = np.full(c, int(np.max(v.type(0).zero_point)))
     d["border"] = v.table(zero, "a pixel outside the image", d["x"]) if d["padded"] else ""
-    d["start"] = v.table(filled(start, block), "where sums start", "int32_t") if start.any() else None
-    d |= {"store": lambda channel: v.store(v.fields["add"]["last"], channel), "vector": vector(v, t, block)}
+    d["start"] = v.table(start, "where sums start", "int32_t") if start.any() else None
+    d |= {"store": lambda channel: result(v, channel)}
     d["shared"] = macros("c/kernels/shared.j2")
     v.fields["kernels"] = macros("c/kernels/depthwise.j2")
     return d

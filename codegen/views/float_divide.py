@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hwsim.ops import FloatDivide
 
-from .c_view import CView, literal
+from .c_view import CView, literal, wide_type
 from .onnx_types import FLOAT, INT64
 from .onnx_view import OnnxView
 
@@ -21,5 +21,6 @@ def c(v: CView) -> None:
     """Both operands at the result's index."""
     op = v.node.op
     assert isinstance(op, FloatDivide)
-    v.fields["a"], v.fields["b"] = (v.load(i).at(v.broadcast_index(i), "int64_t") for i in (0, 1))
+    kinds = [wide_type(v.graph.reach[x.name]) for x in v.node.ins]
+    v.fields["a"], v.fields["b"] = (v.load(i).at(v.broadcast_index(i), kind) for i, kind in enumerate(kinds))
     v.fields |= {"gain": op.gain, "zero": op.zero_point, "lo": literal(op.fmt.min_int), "hi": literal(op.fmt.max_int)}

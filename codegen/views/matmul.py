@@ -20,6 +20,7 @@ from .dense import dense
 from .onnx_types import BYTE, INT32, INT64, UINT8, exact_kind
 from .onnx_view import OnnxView
 from .ternary import product
+from .vectors import Window, products
 
 
 def onnx(v: OnnxView) -> None:
@@ -104,7 +105,9 @@ def _dense(v: CView, k: int, rows: int) -> dict[str, Any] | None:
     """Rows as they lie in the input, times the steps of their channels."""
     reach = gained(v, v.graph.reach[v.node.ins[0].name])
     b = v.graph.constants[v.node.ins[1].name]
-    d = dense(v, b.to_int().T, b.codes.T, reach, rows)
+    vectors = v.target.kernels == "x86"
+    d = products(v, b.to_int().T, reach, Window(image=(1, rows, k), out=(1, rows))) if vectors else None
+    d = d or dense(v, b.to_int().T, b.codes.T, reach, rows)
     if d:
         gains = v.type(0).gains if v.type(0).axis is not None else np.ones(1)
         steps = "" if (gains == 1).all() else f" * {v.table(gains, 'steps of the first operand')}"

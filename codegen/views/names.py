@@ -18,7 +18,8 @@ alignas alignof and and_eq bitand bitor bool catch char16_t char32_t char8_t cla
 concept const_cast consteval constexpr constinit decltype delete dynamic_cast explicit export false friend mutable
 namespace new noexcept not not_eq nullptr operator or or_eq private protected public reinterpret_cast requires
 static_assert static_cast template this thread_local throw true try typeid typename using virtual wchar_t xor xor_eq
-int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t main trace context i linux unix i386 errno NULL
+int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t main trace context scratch
+i linux unix i386 errno NULL
 """
 RESERVED = frozenset(WORDS.split())
 # Files that a folder has besides the model's, headers that <> would find in their place, devices of Windows.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hwsim.contracts import Contract, Dyadic16, Pow2, TflmDouble, TflSingle
 from hwsim.ranges import Interval
 
@@ -33,7 +35,8 @@ def form(contract: Contract, x: Interval) -> Form | None:
     ``hw_doubled`` (TFLM's two roundings), ``hw_doubled_any`` (the second may drop nothing, the input has 32 bits),
     ``hw_single`` (LiteRT's half away from zero).
     """
-    if not x.inside(INT32):
+    # Why a bit is left: the zero point is added to the result in 32 bits.
+    if not x.inside(INT32) or x.magnitude * float(np.max(contract.ratio)) >= 1 << 30:
         return None
     match contract:
         case Dyadic16(rounding="half_up") | TflSingle(rounding="half_up") if max(contract.multiplier) <= TOP:

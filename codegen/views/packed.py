@@ -26,14 +26,14 @@ def packed(
 
     Args:
         v: the node's view.
-        t: the tile, whose `packed` says whether it reads such words.
+        t: the tile.
         fmt: format of the weights, which have no zero point.
         codes: theirs, (O, K).
         channels: of a panel.
         table: whether pairs come from a table in any case, since no bias can be taken off.
     """
     bits = width(fmt)
-    if not t.packed or bits not in (2, 4) or (isinstance(fmt, FloatFormat) and np.abs(fmt.grid).max() > 127):
+    if bits not in (2, 4) or (isinstance(fmt, FloatFormat) and np.abs(fmt.grid).max() > 127):
         return None
     if t.name == "mve":
         return _nibbles(v, fmt, codes, channels) if bits == 4 else None

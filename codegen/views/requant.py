@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hwsim.contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from hwsim.ops import Requant
+from hwsim.ranges import Interval
 
-from .c_view import INT32, CView, literal
+from .c_view import INT32, NEAR, CView, literal
 from .narrow import Form, form
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, wide
 from .onnx_view import OnnxView
@@ -76,12 +77,13 @@ def c(v: CView) -> None:
     """The contract as one call of qmath.h, in 32 bits where they do."""
     op = v.node.op
     assert isinstance(op, Requant)
-    short = form(op.contract, v.reach(0)) if v.graph.reach[v.node.ins[0].name].inside(INT32) else None
-    kind = "int32_t" if short else "int64_t"
-    x = _centred(v, kind)
+    plain = v.graph.reach[v.node.ins[0].name].inside(INT32) and abs(op.zero_point) < 1 << 30
+    short = form(op.contract, v.reach(0)) if plain else None
+    near = isinstance(op.contract, OnnxFloat) and Interval(*op.limits).inside(NEAR)
+    x = _centred(v, "int32_t" if short or (near and v.reach(0).inside(INT32)) else "int64_t")
     v.fields |= {"product": None, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
-    v.fields["clip"] = "hw_clip" if short else "hw_saturate"
-    v.fields["y"] = _call(v, short, x) if short else _wide(v, x)
+    v.fields["clip"] = "hw_clip" if short or near else "hw_saturate"
+    v.fields["y"] = _call(v, short, x) if short else _wide(v, x, "hw_round_near" if near else "hw_round_float")
 
 
 def _centred(v: CView, kind: str) -> str:
@@ -98,8 +100,8 @@ def _call(v: CView, short: Form, x: str) -> str:
     return f"{short.function}({x}, {constants})"
 
 
-def _wide(v: CView, x: str) -> str:
-    """64 bits, or float32."""
+def _wide(v: CView, x: str, rounded: str) -> str:
+    """64 bits, or float32 that `rounded` makes an integer."""
     op = v.node.op
     assert isinstance(op, Requant)
     match k := op.contract:
@@ -119,8 +121,8 @@ def _wide(v: CView, x: str) -> str:
             product = f"(float){x} * {_each_float(v, k.scale)}"
             if k.origin:
                 v.fields["product"] = product
-                return f"hw_round_float(product + ({k.origin}.0f)) - ({k.origin})"
-            return f"hw_round_float({product})"
+                return f"{rounded}(product + ({k.origin}.0f)) - ({k.origin})"
+            return f"{rounded}({product})"
     raise AssertionError(f"contract {k} has no C form")
 
 

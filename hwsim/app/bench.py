@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_formats, bench_lut, bench_magika, bench_qdq
+from . import bench_edge, bench_formats, bench_host, bench_lut, bench_magika, bench_qdq
+from .bench_models import add_models
 from .folder import check_file, place, write_folder
 from .pool import add_jobs
 
@@ -38,6 +39,8 @@ BENCHES = (
         what="the QDQ export in ONNX Runtime against the integer graph, by session option",
         run=bench_qdq.run,
     ),
+    Bench(name="host", what="our C beside LiteRT, TFLM and ONNX Runtime on one core", run=bench_host.run),
+    Bench(name="edge", what="instructions of our C on emulated Cortex-M and RISC-V", run=bench_edge.run),
     Bench(name="magika", what="how often Magika in integers answers as in float", run=bench_magika.run),
 )
 EXAMPLES = f"""what there is to measure:
@@ -47,6 +50,9 @@ examples:
   hwsim bench lut
   hwsim bench lut --seeds 5 --jobs 2 --json lut.json
   hwsim bench formats --sizes 512 1024 1024 --json formats.json
+  hwsim bench host --only kws resnet8
+  hwsim bench edge --only pointwise dense --targets cortex-m4 riscv32imc
+  hwsim bench edge --only kws --targets cortex-m4                             by function too
   hwsim bench magika --json magika.json"""
 
 
@@ -66,6 +72,10 @@ def add(commands: Any) -> None:
     text = f"formats: rows, terms of a sum, columns (default: {sizes})"
     p.add_argument("--sizes", type=int, nargs=3, default=bench_formats.SIZES, metavar=("M", "K", "N"), help=text)
     p.add_argument("--runs", type=int, default=9, metavar="R", help="formats: interleaved runs of each (default: 9)")
+    p.add_argument("--rounds", type=int, default=15, metavar="R", help="host: rounds of turns (default: 15)")
+    add_models(p)
+    text = "edge: targets, such as cortex-m4 riscv32imc (default: all that can be built and run here)"
+    p.add_argument("--targets", nargs="+", metavar="TARGET", default=[], help=text)
     p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the figures too")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.set_defaults(run=run)

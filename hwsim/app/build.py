@@ -10,12 +10,13 @@ from typing import Any
 from ..store import dumps
 from .emit import c_files, onnx_bytes
 from .engines import add_against, engines
-from .folder import check_folder, place, write_folder
+from .folder import C_FOLDER, check_folder, place, write_folder
+from .memory import entry as memory_plan
 from .models import READABLE, Job, maker
 from .progress import steps
 from .settings import add_settings
 
-FILES = ("model.qg", "model.onnx", "report.json", "report.html")
+FILES = (*C_FOLDER, "model.qg", "model.onnx", "report.json", "report.html")
 OWN_STEPS = 5  # besides two builds of every engine
 EXAMPLES = """examples:
   hwsim build -o build/                                the shipped example, INT8
@@ -84,7 +85,7 @@ def results(job: Job, against: tuple[str, ...], step: Callable[[str], None]) -> 
 
     check_labels(job)
     step("emit C")
-    sources, sizes = c_files(job.graph), footprint(job.graph)
+    sources, sizes = c_files(job.graph, job.inputs), footprint(job.graph)
     step("emit ONNX")
     model = onnx_bytes(job.graph)
     step("compare with float")
@@ -101,6 +102,7 @@ def results(job: Job, against: tuple[str, ...], step: Callable[[str], None]) -> 
         comparison=comparison,
         labels=job.labels,
         ablation=job.ablation,
+        memory=memory_plan(job.graph, "generic"),
     )
     page = render_html(report).encode("utf-8", "backslashreplace")
     texts = {"report.json": dumps_report(report).encode(), "report.html": page}

@@ -23,6 +23,13 @@ PACKAGES = {
     "deap": "genetic table fits",
 }
 COMPILERS = ("cc", "gcc", "clang")
+EDGE = {  # command: (Debian's package, what it enables)
+    "arm-none-eabi-gcc": ("gcc-arm-none-eabi", "C for Cortex-M"),
+    "riscv64-unknown-elf-gcc": ("gcc-riscv64-unknown-elf", "C for RISC-V, bare metal"),
+    "qemu-system-arm": ("qemu-system-arm", "verify --against cortex-m0 .. cortex-m55"),
+    "qemu-system-riscv32": ("qemu-system-misc", "verify --against riscv32"),
+    "qemu-system-riscv64": ("qemu-system-misc", "verify --against riscv64"),
+}
 
 
 def add(commands: Any) -> None:
@@ -30,7 +37,7 @@ def add(commands: Any) -> None:
     p = commands.add_parser(
         "doctor",
         help="what is installed and what it enables",
-        description="List packages and C compilers found, and what each enables.",
+        description="List packages, C compilers and emulators found, and what each enables.",
         epilog="example:\n  hwsim doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,7 +53,15 @@ def run(args: argparse.Namespace) -> int:
     print(text_table(("package", "version", "enables"), rows), end="\n\n")
     tools = [[name, compiler(name) or "not found", "verify --against c"] for name in COMPILERS]
     tools.append(["zig cc", found("ziglang") or "not found (pip install ziglang)", "clang without installing clang"])
-    print(text_table(("compiler", "version", "enables"), tools))
+    print(text_table(("compiler", "version", "enables"), tools), end="\n\n")
+    edge = [[name, compiler(name) or f"not found (apt-get install {deb})", what] for name, (deb, what) in EDGE.items()]
+    edge.append(
+        ["zig cc", found("ziglang") or "not found (pip install ziglang)", "in place of both, but for Cortex-M55"]
+    )
+    edge.append(
+        ["unicorn", found("unicorn") or "not found (pip install unicorn)", "in place of QEMU, but for Cortex-M55"]
+    )
+    print(text_table(("microcontrollers", "version", "enables"), edge))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``hwsim emit c|onnx|qdq``: a graph written down as C or as ONNX, or its float model as ONNX with QDQ pairs."""
+"""``hwsim emit c|cmsis-nn|onnx|qdq``: a graph as C or as ONNX, or its float model as ONNX with QDQ pairs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..graph import Graph
 from ..store import write_atomically
-from .folder import check_file, check_folder, place, write_folder
+from .data import Arrays, random_codes
+from .folder import C_FOLDER, check_file, check_folder, place, write_folder
 from .graphs import add_graph, load_graph
 from .models import FLOATS, maker
 from .settings import add_settings
 
+SAMPLES = 4  # of random codes, for the self-test
 EXAMPLES = """examples:
   hwsim emit c build/model.qg -o firmware/
+  hwsim emit c build/model.qg -o firmware/ --target cortex-m4 --reentrant
+  hwsim emit cmsis-nn kws.tflite --contract tflm_double -o firmware/
   hwsim emit onnx build/model.qg -o model.onnx
   hwsim emit onnx build/model.qg -o model.onnx --io float
   hwsim emit qdq resnet8 --weights int4 -o model.qdq.onnx      not bit exact, for other tools"""
@@ -29,12 +34,20 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    targets = p.add_subparsers(metavar="c|onnx|qdq", required=True, parser_class=type(p))
-    c = targets.add_parser("c", help="C files into a folder", description="Write plain C99 into a folder.")
+    targets = p.add_subparsers(metavar="c|cmsis-nn|onnx|qdq", required=True, parser_class=type(p))
+    text = "Write plain C99 into a folder that builds as it is: Makefile, CMakeLists.txt, example, self-test, README."
+    c = targets.add_parser("c", help="C files into a folder", description=text)
     add_graph(c)
     c.add_argument("-o", "--output", type=place, metavar="DIR", required=True)
     c.add_argument("--target", default="generic", help="target profile (default: generic)")
+    c.add_argument("--reentrant", action="store_true", help="buffers in a context of the caller's, no globals")
     c.set_defaults(run=run_c)
+    text = "Write C whose INT8 layers under tflm_double are calls of CMSIS-NN, which is yours, into a folder."
+    cmsis = targets.add_parser("cmsis-nn", help="C that calls CMSIS-NN", description=text)
+    add_graph(cmsis)
+    cmsis.add_argument("-o", "--output", type=place, metavar="DIR", required=True)
+    cmsis.add_argument("--target", default="generic", help="target profile of the other steps (default: generic)")
+    cmsis.set_defaults(run=run_cmsis)
     onnx = targets.add_parser("onnx", help="an ONNX model", description="Write an ONNX model.")
     add_graph(onnx)
     onnx.add_argument("-o", "--output", type=place, metavar="model.onnx", required=True)
@@ -54,8 +67,21 @@ def add(commands: Any) -> None:
 def run_c(args: argparse.Namespace) -> int:
     """Write the C files."""
     folder: Path = args.output
-    check_folder(folder)
-    files = c_files(load_graph(args), args.target)
+    check_folder(folder, C_FOLDER)
+    graph = load_graph(args)
+    files = c_files(graph, random_codes(graph, SAMPLES, 0), args.target, reentrant=args.reentrant)
+    write_folder(folder, files)
+    print(f"{', '.join(files)} written to {folder}")
+    return 0
+
+
+def run_cmsis(args: argparse.Namespace) -> int:
+    """Write the C that calls CMSIS-NN."""
+    from codegen import emit_cmsis_nn
+
+    folder: Path = args.output
+    check_folder(folder, ("README.md",))
+    files = {name: text.encode() for name, text in emit_cmsis_nn(load_graph(args), target=args.target).items()}
     write_folder(folder, files)
     print(f"{', '.join(files)} written to {folder}")
     return 0
@@ -89,11 +115,12 @@ def run_qdq(args: argparse.Namespace) -> int:
     return 0
 
 
-def c_files(graph: Any, target: str = "generic") -> dict[str, bytes]:
-    """Name and bytes of every C file."""
-    from codegen import emit_c
+def c_files(graph: Graph, samples: Arrays, target: str = "generic", *, reentrant: bool = False) -> dict[str, bytes]:
+    """Path and bytes of every file of the C folder; its self-test takes the first samples."""
+    from codegen import emit_c_folder
 
-    return {name: text.encode() for name, text in emit_c(graph, target=target).items()}
+    files = emit_c_folder(graph, samples=samples, target=target, reentrant=reentrant)
+    return {name: text.encode() for name, text in files.items()}
 
 
 def onnx_bytes(graph: Any, io: str = "codes") -> bytes:

@@ -10,7 +10,8 @@ def add_against(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         metavar="ENGINES",
-        help="engines to compare with the numpy definition, comma separated: numba,c,ort,onnx_reference (default: all)",
+        help="engines to compare with the numpy definition, comma separated (default: numba,c,ort,onnx_reference); "
+        "also emulated microcontrollers: cortex-m0, cortex-m3, cortex-m4, cortex-m7, cortex-m55, riscv32imc, riscv64gc",
     )
 
 

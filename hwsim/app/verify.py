@@ -13,7 +13,8 @@ from .progress import steps
 EXAMPLES = """examples:
   hwsim verify build/model.qg                                   64 samples of random codes, all engines
   hwsim verify build/model.qg inputs.npz --against c,ort
-  hwsim verify build/model.qg --samples 1000 --seed 7"""
+  hwsim verify build/model.qg --samples 1000 --seed 7
+  hwsim verify build/model.qg --samples 4 --against cortex-m4,riscv32    bare metal, emulated, instructions counted"""
 
 
 def add(commands: Any) -> None:
@@ -37,6 +38,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do it."""
     from codegen import verify
+    from codegen.runners.edge import EDGE
+    from codegen.runners.edge.image import image
 
     graph, against = load_graph(args), engines(args)
     if args.inputs:
@@ -47,5 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with steps(2 * len(against), quiet=args.quiet) as step:
         report = verify(graph, inputs, against, progress=step)
     print(report)
+    for target in (a for a in against if a in EDGE):
+        print(f"{target}: {image(graph, target)}")
     print(f"{'equal' if report.ok else 'MISMATCH'}: {report.samples} samples of {what}")
     return 0 if report.ok else 1

@@ -13,6 +13,8 @@ from typing import Any
 
 from ..tables import Table
 from . import wording as w
+from .memory import memory_lines
+from .memory_plot import plot_memory
 
 TEMPLATES = Path(__file__).with_name("templates")
 ACCUMULATING = (
@@ -61,6 +63,7 @@ def page_view(report: Mapping[str, Any]) -> dict[str, Any]:
         "blocks": w.blocks(report["blocks"]),
         "layers": [_layer_row(i, layer) for i, layer in enumerate(layers)],
         "charts": [c for c in (_sqnr_chart(layers), _bits_chart(layers), _memory_chart(layers)) if c["bars"]],
+        "memory": _memory(report["memory"]),
         "contracts": _contracts(layers),
         "ports": _ports(report["model"]),
         "recipe": [(w.name(key), _plain(key, v)) for key, v in report["recipe"].items()],
@@ -109,7 +112,7 @@ def _verify_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "engine": row["engine"],
         "build": row["build"],
-        "tool": w.name(row["tool"], 200),
+        "tool": w.name(w.ran(row), 240),
         "tensors": w.count(row["values"]),
         "codes": w.count(row["codes"]),
         "equal": equal,
@@ -203,6 +206,11 @@ def _scaled(bars: list[dict[str, Any]]) -> list[dict[str, Any]]:
             x += width
         bar["parts"] = parts
     return bars
+
+
+def _memory(memory: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Totals in words, and the picture, whose own texts are escaped."""
+    return {"lines": memory_lines(memory), "picture": plot_memory("Memory", memory, document=False)} if memory else {}
 
 
 def _contracts(layers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

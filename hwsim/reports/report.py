@@ -55,6 +55,11 @@ class VerifyRow(Protocol):
         ...
 
     @property
+    def instructions(self) -> int | None:
+        """Of one inference, where the engine counts them."""
+        ...
+
+    @property
     def first(self) -> Any:
         """The first mismatch, a dataclass, or None."""
         ...
@@ -90,6 +95,7 @@ def build_report(
     comparison: Comparison | None = None,
     labels: ArrayLike | None = None,
     ablation: Sequence[Ablation] = (),
+    memory: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything the report says, ready for `json.dumps`.
 
@@ -103,6 +109,7 @@ def build_report(
         comparison: from `compare`.
         labels: the right classes, shape (samples,).
         ablation: from `hwsim.ablation.ablate`.
+        memory: from `hwsim.reports.memory.memory_entry`.
     """
     return {
         "report": VERSION,
@@ -113,6 +120,7 @@ def build_report(
         "recipe": graph.recipe,
         "accuracy": accuracy(comparison, labels) if comparison else None,
         "totals": totals(graph, footprint),
+        "memory": memory,
         "layers": [layer_entry(row) for row in layer_rows(graph, comparison.fidelity if comparison else None)],
         "blocks": [block_entry(b) for b in comparison.blocks] if comparison else [],
         "ablation": [asdict(a) for a in ablation],
@@ -160,7 +168,8 @@ def block_entry(row: BlockError) -> dict[str, Any]:
 
 def verify_entry(row: VerifyRow) -> dict[str, Any]:
     """One row without its seconds, which differ from run to run."""
-    entry = {key: getattr(row, key) for key in ("engine", "build", "tool", "values", "codes", "mismatches")}
+    keys = ("engine", "build", "tool", "values", "codes", "mismatches", "instructions")
+    entry = {key: getattr(row, key) for key in keys}
     return {**entry, "first": None if row.first is None else asdict(row.first)}
 
 

@@ -82,7 +82,7 @@ def accuracy_lines(accuracy: Mapping[str, Any] | None, formats: str) -> list[str
 def verify_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """One line a build of an engine."""
     cells = [
-        [r["engine"], r["build"], w.count(r["values"]), w.count(r["codes"]), w.count(r["mismatches"]), r["tool"]]
+        [r["engine"], r["build"], w.count(r["values"]), w.count(r["codes"]), w.count(r["mismatches"]), w.ran(r)]
         for r in rows
     ]
     return text_table(VERIFY_COLUMNS, cells, right=("values", "codes", "differ"))

@@ -28,6 +28,12 @@ def count(n: int | None) -> str:
     return NONE if n is None else f"{n:,}"
 
 
+def ran(row: Mapping[str, Any]) -> str:
+    """What ran, and how many instructions it took where they were counted."""
+    counted = row["instructions"]
+    return row["tool"] if counted is None else f"{row['tool']}; {count(counted)} instructions an inference"
+
+
 def size(n: int | None) -> str:
     """Bytes, then a rounder unit."""
     if n is None:

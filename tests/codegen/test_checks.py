@@ -6,6 +6,7 @@ import pytest
 from codegen import verify
 from codegen.checks import Report
 from codegen.runners import RUNNERS
+from codegen.runners.ran import Ran
 from hwsim.contracts import Dyadic16
 from hwsim.formats import INT32
 from hwsim.graph import Graph
@@ -30,7 +31,7 @@ def test_a_mismatch_is_explained_where_it_begins(monkeypatch: pytest.MonkeyPatch
             values[name] = (
                 values[name] + np.where(values[name] == 3, 1, 0).astype(np.int8) if name != "x" else values[name]
             )
-        yield "broken engine", values
+        yield Ran("broken engine", values)
 
     monkeypatch.setitem(RUNNERS, "broken", wrong)
     report = verify(small(), {"x": np.array([[0, 2], [5, 100]])}, against=("numba", "broken"))

@@ -11,6 +11,8 @@ def test_versions_and_what_they_enable(hwsim):
     assert np.__version__ in out
     assert "emit onnx" in out
     assert "gcc" in out
+    assert "qemu-system-riscv32" in out
+    assert "unicorn" in out
 
 
 def test_missing_packages_say_how_to_get_them(hwsim, monkeypatch):
@@ -20,6 +22,8 @@ def test_missing_packages_say_how_to_get_them(hwsim, monkeypatch):
     assert "missing: pip install 'hwsim[algos]'" in out
     assert "missing: pip install 'hwsim[codegen]'" in out
     assert "not found" in out
+    assert "not found (apt-get install gcc-arm-none-eabi)" in out
+    assert "not found (pip install unicorn)" in out
 
 
 def test_a_compiler_that_hangs_is_no_error(monkeypatch):

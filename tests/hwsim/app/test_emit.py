@@ -1,13 +1,46 @@
+import subprocess
+
 import pytest
+
+from hwsim import save
+from hwsim.app.folder import C_FOLDER, MARK
+
+from ...codegen.test_cmsis import small_net
+from .test_build import contents
 
 
 def test_c_files_are_whole_and_reproducible(hwsim, graph_file, tmp_path):
     for name in "ab":
         assert hwsim("emit", "c", graph_file, "-o", tmp_path / name).status == 0
-    files = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
-    assert {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()} == files
-    assert any(name.endswith(".c") for name in files)
+    files = contents(tmp_path / "a")
+    assert contents(tmp_path / "b") == files
+    assert set(C_FOLDER) < set(files)
     assert all(files.values())
+    assert all(MARK in files[name].split(b"\n")[0] for name in C_FOLDER)
+
+
+def test_the_folder_builds_for_a_target_and_re_entrant(hwsim, graph_file, tmp_path):
+    for words in ((), ("--target", "x86-64"), ("--reentrant",)):
+        assert hwsim("emit", "c", graph_file, "-o", tmp_path / "c", *words).status == 0
+        done = subprocess.run(["make", "-B", "test"], cwd=tmp_path / "c", capture_output=True, text=True)
+        assert "PASS" in done.stdout, done.stderr
+    assert "context" in (tmp_path / "c" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", C_FOLDER)
+@pytest.mark.parametrize("command", [("emit", "c"), ("build",)])
+def test_files_of_others_are_kept(hwsim, refused, graph_file, tmp_path, command, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("# mine\n")
+    line = refused(*command, graph_file, "-o", tmp_path)
+    assert name in line
+    assert "another folder" in line
+    assert contents(tmp_path) == {name: b"# mine\n"}
+
+
+def test_a_file_where_the_examples_go(refused, graph_file, tmp_path):
+    (tmp_path / "examples").write_text("a file")
+    assert "examples: is a file" in refused("emit", "c", graph_file, "-o", tmp_path)
 
 
 @pytest.mark.parametrize("io", ["codes", "float"])
@@ -51,3 +84,14 @@ def test_qdq_is_made_of_a_float_model(hwsim, refused, graph_file, tmp_path):
     assert "emit onnx" in line
     assert "--calibrate" in refused("emit", "qdq", "package.module:net", "-o", path)
     assert not path.exists()
+
+
+def test_calls_of_cmsis_nn(hwsim, refused, graph_file, tmp_path):
+    save(small_net(1, padded=True), tmp_path / "m.qg")
+    out = hwsim("emit", "cmsis-nn", tmp_path / "m.qg", "-o", tmp_path / "c").out
+    assert "net.c" in out
+    readme = (tmp_path / "c" / "README.md").read_text()
+    assert "`arm_convolve_wrapper_s8` (2)" in readme
+    assert "arm_convolve_wrapper_s8(scratch" in (tmp_path / "c" / "net.c").read_text()
+    assert "tflm_double" in refused("emit", "cmsis-nn", graph_file, "-o", tmp_path / "d")
+    assert not (tmp_path / "d").exists()

@@ -1,12 +1,15 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from codegen.runners import RUNNERS
+from codegen.runners.ran import Ran
 from hwsim import BATCH, FP4_E2M1, FP8_E4M3, INT64, UINT16, Graph, QType, load, simulate
 from hwsim.app.data import random_codes
 
+from ...codegen.edge.machines import machine
 from ..reports.networks import samples
 
 
@@ -16,12 +19,24 @@ def wrong_by_one(graph, codes, trace):
     for name in ("relu1", "scores"):
         if name in values:
             values[name][1, 2] ^= 1
-    yield "wrong on purpose", values
+    yield Ran("wrong on purpose", values)
 
 
 @pytest.fixture
 def broken_numba(monkeypatch):
     monkeypatch.setitem(RUNNERS, "numba", wrong_by_one)
+
+
+def test_a_microcontroller_is_counted_and_weighed(hwsim, graph_file):
+    machine("riscv32imc", "gcc")
+    out = hwsim("verify", graph_file, "--against", "riscv32", "--samples", "2", "--quiet").out
+    assert "instructions  tool" in out
+    assert re.search(r"^riscv32: flash [\d,]+ bytes, RAM \d+, stack at most \d+; no heap, printing, libm", out, re.M)
+
+
+def test_the_help_lists_every_engine(hwsim):
+    text = " ".join(hwsim("verify", "--help").out.split())
+    assert [name for name in RUNNERS if name not in text] == []
 
 
 def test_random_codes_by_default(hwsim, graph_file):

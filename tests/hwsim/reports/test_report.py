@@ -4,8 +4,10 @@ import json
 import numpy as np
 import pytest
 
+from codegen.memory_map import memory_map
 from hwsim import Graph
 from hwsim.reports import build_report, compare, dumps_report, summary
+from hwsim.reports.memory import memory_entry
 from hwsim.reports.report import accuracy, check_labels
 from hwsim.reports.wording import integer_kind
 
@@ -25,6 +27,7 @@ def made(rows=(EQUAL,), front=None, labels=None):
         footprint=FOOTPRINT,
         comparison=comparison,
         labels=labels,
+        memory=memory_entry(memory_map(graph)),
     )
 
 
