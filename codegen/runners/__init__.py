@@ -23,4 +23,5 @@ def run_numba(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator
 
 
 RUNNERS: dict[str, Runner] = {"numba": run_numba, "c": run_c, "ort": run_ort, "onnx_reference": run_reference}
+RUNNERS["x86-64"] = partial(run_c, target="x86-64", flags=("-O3", "-march=native"))
 RUNNERS |= {name: partial(run_on_edge, target=name) for name in EDGE}

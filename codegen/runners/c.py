@@ -36,15 +36,18 @@ def has_ziglang() -> bool:
     return bool(ziglang)
 
 
-def run_c(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator[Ran]:
-    """The first compiler found, -O2, all warnings errors."""
+def run_c(
+    graph: Graph, codes: Mapping[str, Codes], trace: bool, target: str = "generic", flags: Sequence[str] = ("-O2",)
+) -> Iterator[Ran]:
+    """The first compiler found, `flags`, all warnings errors; `target` is one that runs here."""
     found = compilers()
     if not found:
         raise ValueError(
             "no C compiler found: install gcc or clang (Debian: apt-get install gcc), or pip install ziglang"
         )
     name, command = next(iter(found.items()))
-    yield Ran(f"{name} -O2 -std=c99", compile_and_run(graph, codes, command, ("-O2", *STRICT), trace=trace))
+    values = compile_and_run(graph, codes, command, (*flags, *STRICT), trace=trace, target=target)
+    yield Ran(f"{name} {' '.join(flags)} -std=c99", values)
 
 
 def compile_and_run(
