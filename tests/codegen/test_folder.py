@@ -18,6 +18,7 @@ from hwsim.qtensor import BATCH, QTensor, QType
 from tests.random_graphs import random_graph
 
 from .folders import STRICT, first_sample, folder_of, run, write
+from .shipped import shipped
 
 HOSTS = [t.name for t in TARGETS if not t.gcc]
 CROSS = [t for t in TARGETS if t.gcc]
@@ -60,8 +61,7 @@ def test_cmake_builds_and_tests_it(tmp_path: Path) -> None:
 def test_make_compiles_for_a_target(tmp_path: Path, target) -> None:
     if not shutil.which(target.gcc[0]):
         pytest.skip(f"left out: the folder for {target.name} ({target.gcc[0]}; make deps-edge)")
-    graph, inputs = random_graph(602)
-    folder = folder_of(tmp_path, graph, inputs, target=target.name)
+    folder = folder_of(tmp_path, *shipped("ds-cnn"), target=target.name)
     assert "warning" not in run("make", "test", cwd=folder)
     assert (folder / "selftest.o").stat().st_size
 
