@@ -6,6 +6,7 @@ hands it to a callback. Both read the same templates.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +106,6 @@ def _functions(p: Program) -> list[dict[str, Any]]:
     loops: dict[str, dict[str, Any]] = {}
     for chain in chains(p.graph, fuse=not p.trace):
         head_number, head = chain[0]
-        for number, node in chain:
-            if node.op.name in MAPS:
-                maps.append(_map(p.view(node, number)))
         view = p.view(head, head_number, chain[1:])
         made = cmsis_call(view, chain) if p.cmsis else None
         function = (
@@ -115,6 +113,8 @@ def _functions(p: Program) -> list[dict[str, Any]]:
             if made
             else _loop(view, chain)
         )
+        called = set(re.findall(r"\w+", function["body"]))  # vector kernels have no need of some maps
+        maps += [_map(p.view(node, n)) for n, node in chain if node.op.name in MAPS and f"{p.prefix}_n{n}" in called]
         same = f"{function['parameters']}{function['body']}"
         loops.setdefault(same, function)["nodes"].append(head_number)
         sources = [v for i, v in enumerate(head.ins) if view.variable(i)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from hwsim.app import main
 from hwsim.app.shipped import EXAMPLES
+from tests.bench_tables import edge_rows, host_rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -170,3 +171,7 @@ def test_the_figures_of_outside_models_are_the_recorded_ones() -> None:
     assert {r["entry"] for r in sessions} == {"", "disable_quant_qdq"}
     means = {e: sum(r["differ"] for r in sessions if r["entry"] == e) for e in ("", "disable_quant_qdq")}
     assert means["disable_quant_qdq"] < means[""]
+
+
+def test_the_figures_about_the_generated_c_are_the_recorded_ones() -> None:
+    assert [line for line in (*host_rows(), *edge_rows()) if line not in README] == []

@@ -77,6 +77,8 @@ def sums(v: CView, weights: Ints, x: Interval, row: Interval, offset: int) -> In
         return None
     start = -offset * weights.sum(1)
     if len(v.node.ins) > 2:
+        if v.variable(2):
+            return None
         start = start + v.graph.constants[v.node.ins[2].name].codes
     ends = np.stack([weights * x.lo, weights * x.hi])
     least, most = start + np.minimum(ends.min(0), 0).sum(1), start + np.maximum(ends.max(0), 0).sum(1)

@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 
 from hwsim.formats import Format
 from hwsim.graph import Node
-from hwsim.ops import Requant
+from hwsim.ops import Lut, Requant
 from hwsim.ranges import Interval, zero_points
 from hwsim.rounding import Ints
 
 from .c_view import INT32, CView, ctype, literal, takes_channel
+from .lut import keeps
 from .narrow import form
 
 LANES = 16
@@ -76,7 +77,9 @@ def _rest(v: CView, done: int) -> Callable[[str, str], str]:
 
 
 def _twin(v: CView, node: Node) -> Callable[[str], str] | None:
-    """One requantization of sixteen lanes as a call; None where it has no vector form."""
+    """One requantization of all lanes as a call, or a change of meaning; None where it has no vector form."""
+    if isinstance(node.op, Lut) and keeps(node.op, node.ins[0].type):
+        return lambda x: x
     if not isinstance(node.op, Requant):
         return None
     op, source = node.op, node.ins[0]
@@ -86,10 +89,10 @@ def _twin(v: CView, node: Node) -> Callable[[str], str] | None:
         return None
     each = [_lanes(v, k) for k in short.constants]
     centre = _lanes(v, np.asarray(source.type.zero_point).reshape(-1)) if np.any(source.type.zero_point) else ""
-    name, last = short.function.removesuffix("_any") + "16", node is v.chain[-1][1]
+    name, last = short.function.removesuffix("_any").replace("hw_", "hw_v_"), node is v.chain[-1][1]
 
     def call(x: str) -> str:
-        x = f"hw_less16({x}, {centre})" if centre else x
+        x = f"hw_v_less({x}, {centre})" if centre else x
         return _limited(f"{name}({', '.join([x, *each])})", op, node.outs[0].type.fmt, stored=last)
 
     return call
@@ -97,19 +100,19 @@ def _twin(v: CView, node: Node) -> Callable[[str], str] | None:
 
 def _limited(x: str, op: Requant, fmt: Format, *, stored: bool) -> str:
     """With the zero point, inside the limits; a store saturates to its type by itself."""
-    x = f"hw_add16({x}, hw_all16({literal(op.zero_point)}))" if op.zero_point else x
+    x = f"hw_v_add({x}, hw_v_all({literal(op.zero_point)}))" if op.zero_point else x
     ends = np.iinfo(fmt.dtype)
     if not (stored and op.limits.hi == ends.max):
-        x = f"hw_most16({x}, {literal(op.limits.hi)})"
-    return x if stored and op.limits.lo == ends.min else f"hw_least16({x}, {literal(op.limits.lo)})"
+        x = f"hw_v_most({x}, {literal(op.limits.hi)})"
+    return x if stored and op.limits.lo == ends.min else f"hw_v_least({x}, {literal(op.limits.lo)})"
 
 
 def _lanes(v: CView, constants: ArrayLike) -> str:
     """Sixteen constants from channel ``o`` on."""
     a = np.asarray(constants, np.int64)
     if (a == a[0]).all():
-        return f"hw_all16({literal(int(a[0]))})"
-    return f"hw_load16({v.table(filled(a), 'per-channel constants', 'int32_t')} + o)"
+        return f"hw_v_all({literal(int(a[0]))})"
+    return f"hw_v_load({v.table(filled(a), 'per-channel constants', 'int32_t')} + o)"
 
 
 def filled(a: Ints) -> Ints:

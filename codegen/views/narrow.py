@@ -44,7 +44,7 @@ def form(contract: Contract, x: Interval) -> Form | None:
             return _half_up(contract.multiplier, shifts, x)
         case Pow2(rounding="half_up") if min(contract.shift) >= 0:
             return _half_up((1,) * len(contract.shift), contract.shift, x)
-        case TflmDouble() if max(contract.shift) <= 0:
+        case TflmDouble() if max(contract.shift) <= 0 and _halves_fit(contract, x):
             plain = x.magnitude < 1 << 30 and max(contract.shift) < 0
             return Form(
                 "hw_doubled" if plain else "hw_doubled_any", (contract.multiplier, tuple(-e for e in contract.shift))
@@ -52,6 +52,12 @@ def form(contract: Contract, x: Interval) -> Form | None:
         case TflSingle(rounding="half_away") if max(contract.multiplier) <= TOP:
             return Form("hw_single", (contract.multiplier, tuple(31 - e for e in contract.shift)))
     return None
+
+
+def _halves_fit(contract: TflmDouble, x: Interval) -> bool:
+    """Whether the second rounding's half can be added to the first one's result in 32 bits."""
+    pairs = zip(contract.multiplier, contract.shift, strict=True)
+    return all((x.magnitude * m >> 31) + 1 + (1 << -e >> 1) <= TOP for m, e in pairs)
 
 
 def _half_up(multipliers: Sequence[int], shifts: Sequence[int], x: Interval) -> Form | None:

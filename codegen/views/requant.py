@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
+from hwsim.contracts import Contract, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from hwsim.ops import Requant
 from hwsim.ranges import Interval
 
@@ -45,27 +45,31 @@ def _gain(k: Dyadic16 | Pow2) -> int:
     return max(k.multiplier) if isinstance(k, Dyadic16) else 1 << max(0, -min(k.shift))
 
 
-def _integer_steps(v: OnnxView, k: object) -> dict[str, object]:
-    """(multiplier, then one or two rounding divisions) of an integer contract."""
-    match k:
-        case Dyadic16():
-            multiplier, shifts = np.asarray(k.multiplier), [(np.asarray(k.shift), k.rounding)]
-        case Pow2():
-            s = np.asarray(k.shift)
-            multiplier, shifts = np.left_shift(1, np.maximum(-s, 0)), [(np.maximum(s, 0), k.rounding)]
-        case TflSingle():
-            multiplier, shifts = np.asarray(k.multiplier), [(31 - np.asarray(k.shift), k.rounding)]
-        case TflmDouble():
-            s = np.asarray(k.shift)
-            multiplier = np.asarray(k.multiplier) << np.maximum(s, 0)
-            shifts = [(np.asarray(31), "half_up"), (np.maximum(-s, 0), "half_away")]
-        case _:
-            raise AssertionError(f"contract {k} has no ONNX form")
+def _integer_steps(v: OnnxView, k: Contract) -> dict[str, object]:
+    """`integer_form` as tables."""
+    multiplier, shifts = integer_form(k)
     steps = []
     for s, rounding in shifts:
         d = np.left_shift(np.int64(1), s)
         steps.append((v.table(_one(d), INT64), v.table(_one(np.maximum(d >> 1, 1)), INT64), rounding))
     return {"multiplier": v.table(_one(multiplier), INT64), "steps": steps}
+
+
+def integer_form(k: Contract) -> tuple[NDArray[Any], list[tuple[NDArray[Any], str]]]:
+    """(multiplier, then one or two right shifts with their roundings) of an integer contract, each by channel."""
+    match k:
+        case Dyadic16():
+            return np.asarray(k.multiplier), [(np.asarray(k.shift), k.rounding)]
+        case Pow2():
+            s = np.asarray(k.shift)
+            return np.left_shift(1, np.maximum(-s, 0)), [(np.maximum(s, 0), k.rounding)]
+        case TflSingle():
+            return np.asarray(k.multiplier), [(31 - np.asarray(k.shift), k.rounding)]
+        case TflmDouble():
+            s = np.asarray(k.shift)
+            high = (np.asarray(31), "half_up")
+            return np.asarray(k.multiplier) << np.maximum(s, 0), [high, (np.maximum(-s, 0), "half_away")]
+    raise AssertionError(f"contract {k} has no integer form")
 
 
 def _one(a: NDArray[Any]) -> NDArray[Any]:
@@ -77,7 +81,7 @@ def c(v: CView) -> None:
     """The contract as one call of qmath.h, in 32 bits where they do."""
     op = v.node.op
     assert isinstance(op, Requant)
-    plain = v.graph.reach[v.node.ins[0].name].inside(INT32) and abs(op.zero_point) < 1 << 30
+    plain = all(r.inside(INT32) for r in (v.graph.reach[v.node.ins[0].name], op.limits)) and abs(op.zero_point) < 1 << 30
     short = form(op.contract, v.reach(0)) if plain else None
     near = isinstance(op.contract, OnnxFloat) and Interval(*op.limits).inside(NEAR)
     x = _centred(v, "int32_t" if short or (near and v.reach(0).inside(INT32)) else "int64_t")
