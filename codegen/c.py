@@ -55,8 +55,7 @@ def emit_c(graph: Graph, *, target: str = "generic", trace: bool = False, reentr
 def files(program: Program) -> dict[str, str]:
     """Every file of an emission: name -> text."""
     check_floats(program.graph, program.target)
-    functions, layout = write(program)
-    calls = _calls(program, layout)
+    functions, layout, calls = write(program)
     name, prefix = program.prefix, program.prefix
     model = {
         "version": __version__,
@@ -83,18 +82,26 @@ def files(program: Program) -> dict[str, str]:
 def footprint(graph: Graph, target: str = "generic") -> Footprint:
     """Memory of the release build, from the same plan and tables as its text."""
     program = Program.of(graph, target_named(target), trace=False)
-    _, layout = write(program)
-    _calls(program, layout)
+    _, layout, _ = write(program)
     io = sum(v.type.elements * v.type.fmt.dtype.itemsize for _, v in program.ports)
     return Footprint(sum(t.bytes for t in program.tables.values()), layout.plan.total, io)
 
 
-def write(p: Program) -> tuple[list[dict[str, Any]], Layout]:
-    """All functions; then, since they say what they need while they run, where every value lives."""
+def write(p: Program) -> tuple[list[dict[str, Any]], Layout, list[dict[str, Any]]]:
+    """All functions; then, since they say what they need while they run, where every value lives; then the calls.
+
+    Tables that no text names are dropped: a view may keep a constant in a form that its template does not choose.
+    """
     functions = _functions(p)
     layout = arrange(p)
     called = {step.function for step in layout.steps}
-    return [f for f in functions if f["inline"] or f["name"] in called], layout
+    functions = [f for f in functions if f["inline"] or f["name"] in called]
+    calls = _calls(p, layout)
+    texts = [f["body"] for f in functions] + [c["source"] for c in calls if "source" in c]
+    named = set(re.findall(rf"\b{p.prefix}_t\d+\b", "\n".join(texts)))
+    for key in [k for k, t in p.tables.items() if t.name not in named]:
+        del p.tables[key]
+    return functions, layout, calls
 
 
 def _functions(p: Program) -> list[dict[str, Any]]:

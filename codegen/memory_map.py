@@ -84,7 +84,7 @@ def _covered(blocks: Iterable[Block]) -> int:
 def memory_map(graph: Graph, target: str = "generic") -> MemoryMap:
     """The plan of the release build for a target."""
     program = Program.of(graph, target_named(target), trace=False)
-    _, layout = write(program)
+    _, layout, _ = write(program)
     sizes = footprint(graph, target)
     return MemoryMap(
         target=target,

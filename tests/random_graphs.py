@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from codegen.float_nodes import check_floats
+from codegen.targets import target_named
+from codegen.unsupported import Unsupported
 from hwsim.contracts import CONTRACTS, Pow2
 from hwsim.formats import (
     FP4_E2M1,
@@ -282,3 +285,17 @@ def random_graph(seed: int, nodes: int = 10) -> tuple[Graph, dict[str, Codes]]:
     loose = [v for n in b.graph.nodes for v in n.outs if v.name not in used]
     b.graph.output(*loose, b.graph.nodes[0].outs[0])
     return b.graph, {v.name: random_codes(b.rng, v.type.fmt, (5, *v.type.sample_shape)) for v in b.graph.inputs}
+
+
+def graphs_for(target: str, first: int, count: int) -> list[tuple[Graph, dict[str, Codes]]]:
+    """The first graphs from seed `first` on that C of a target can compute: without an FPU, those that have no float."""
+    found = []
+    while len(found) < count:
+        graph, inputs = random_graph(first)
+        first += 1
+        try:
+            check_floats(graph, target_named(target))
+        except Unsupported:
+            continue
+        found.append((graph, inputs))
+    return found

@@ -34,12 +34,16 @@ def block_tiles(v: CView, op: BlockMatMul, bound: Bound) -> dict[str, Any] | Non
     if not whole or most > INT32.hi or not x.inside(t.row) or v.type(1).fmt == BINARY:
         return None
     rows, channels = min(t.rows, v.type(0).elements // k), min(t.channels, n)
+    bits = width(v.type(1).fmt)
+    per = 32 // bits if bits else 4 if t.words else 1
+    if op.block % per:
+        return None
     d = packed(v, t, v.type(1).fmt, tensor.codes.T, channels, table=True)
-    if d is None and width(v.type(1).fmt):
+    if d is None and bits:
         return None
     d = d or in_bytes(v, t, weights, channels)
-    if op.block % (d["per"] * d.get("unroll", 1)):
-        return None
+    if op.block % (per * d.get("unroll", 1)):
+        d["unroll"] = 1
     pixels = v.type(0).elements // k
     d |= {"o": n, "k": k, "pixels": pixels, "rows": rows, "channels": channels, "offset": 0}
     d |= {"tiles": len(starts(pixels, rows)), "panels": len(starts(n, channels)), "patch": None, "raw": raw(v)}

@@ -40,8 +40,10 @@ def _tiled(v: CView, t: Tile, weights: Ints, codes: Codes, x: Interval, pixels: 
     """`dense` in tiles `t`."""
     offset = 0 if x.inside(t.row) else t.offset
     start = sums(v, weights, x, t.row, offset)
-    small = _packed(v, t, codes, x, min(t.channels, len(codes)))
-    if start is None or (width(v.type(1).fmt) and not small):
+    if start is None:
+        return None
+    small = _packed(v, t, codes, x, start)
+    if width(v.type(1).fmt) and not small:
         return None
     o, rows = len(weights), min(t.rows, pixels)
     channels = min(t.channels, o)
@@ -96,13 +98,13 @@ def raw(v: CView) -> str:
     return ("s8" if v.type(0).fmt == INT8 else "u8" if v.type(0).fmt == UINT8 else "") if plain else ""
 
 
-def _packed(v: CView, t: Tile, codes: Codes, x: Interval, channels: int) -> dict[str, Any] | None:
+def _packed(v: CView, t: Tile, codes: Codes, x: Interval, start: Ints) -> dict[str, Any] | None:
     """Words of 2 or 4 bits a weight, where sums with biased codes fit as well."""
     fmt, k = v.type(1).fmt, codes.shape[1]
-    top = (1 << fmt.bits) * k * x.magnitude
-    if np.any(v.type(1).zero_point) or 2 * top > INT32.hi:
+    top = 2 * (1 << fmt.bits) * k * x.magnitude + int(np.abs(start).max(initial=0))
+    if np.any(v.type(1).zero_point) or top > INT32.hi:
         return None
-    return packed(v, t, fmt, codes, channels)
+    return packed(v, t, fmt, codes, min(t.channels, len(codes)))
 
 
 def in_bytes(v: CView, t: Tile, weights: Ints, channels: int) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def depthwise(v: CView, x: Interval) -> dict[str, Any] | None:
     weights = v.graph.constants[v.node.ins[1].name].to_int().reshape(c, -1)
     t = SCALAR if t.name == "mve" and c < t.block else t
     start = sums(v, weights, x, HALF, 0)
-    if start is None or (v.type(0).fmt.dtype.itemsize > 1 and t.words):
+    most = {"dsp": 1, "mve": 2}.get(t.name, 4)  # bytes of an input that the kernel loads
+    if start is None or v.type(0).fmt.dtype.itemsize > most:
         return None
     block = t.block if t.words else min(t.block, c)
     if t.words and c < block:

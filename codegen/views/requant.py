@@ -12,7 +12,7 @@ from hwsim.contracts import Contract, Dyadic16, OnnxFloat, Pow2, TflmDouble, Tfl
 from hwsim.ops import Requant
 from hwsim.ranges import Interval
 
-from .c_view import INT32, NEAR, CView, literal
+from .c_view import INT32, NEAR, CView, literal, takes_channel
 from .narrow import Form, form
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, wide
 from .onnx_view import OnnxView
@@ -81,13 +81,15 @@ def c(v: CView) -> None:
     """The contract as one call of qmath.h, in 32 bits where they do."""
     op = v.node.op
     assert isinstance(op, Requant)
-    plain = all(r.inside(INT32) for r in (v.graph.reach[v.node.ins[0].name], op.limits)) and abs(op.zero_point) < 1 << 30
+    whole = v.graph.reach[v.node.ins[0].name].inside(INT32) and op.limits.inside(INT32)
+    plain = whole and abs(op.zero_point) < 1 << 30
     short = form(op.contract, v.reach(0)) if plain else None
     near = isinstance(op.contract, OnnxFloat) and Interval(*op.limits).inside(NEAR)
     x = _centred(v, "int32_t" if short or (near and v.reach(0).inside(INT32)) else "int64_t")
     v.fields |= {"product": None, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
     v.fields["clip"] = "hw_clip" if short or near else "hw_saturate"
     v.fields["y"] = _call(v, short, x) if short else _wide(v, x, "hw_round_near" if near else "hw_round_float")
+    v.fields["idle"] = takes_channel(v.node) and "[c]" not in f"{v.fields['y']} {v.fields['product']}"
 
 
 def _centred(v: CView, kind: str) -> str:

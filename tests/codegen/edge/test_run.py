@@ -12,7 +12,7 @@ from codegen.runners.edge import Counts, boards, edge_target, executors, firmwar
 from hwsim.simulation import simulate
 from tests.backends import check_engines
 from tests.compare import assert_same
-from tests.random_graphs import random_graph
+from tests.random_graphs import graphs_for
 
 from .machines import MACHINES, TARGETS, codes, machine, small
 
@@ -32,10 +32,9 @@ def test_every_value_on_every_machine(target: str, compiler: str, emulator: str)
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_random_graphs(target: str) -> None:
-    machine(target, "", "qemu" if target == "cortex-m7" else "")  # unicorn's has no double precision
-    first = 40 + 2 * TARGETS.index(target)
-    for seed in range(first, first + 2):
-        check_engines(*random_graph(seed), against=(target,))
+    machine(target, "", "")
+    for graph, given in graphs_for(target, 40 + 4 * TARGETS.index(target), 2):
+        check_engines(graph, given, against=(target,))
 
 
 @pytest.mark.parametrize("target", [t for t, c, e in MACHINES if (c, e) == ("gcc", "unicorn")])

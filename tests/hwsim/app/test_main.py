@@ -31,7 +31,7 @@ def test_help_of_every_command_has_examples(hwsim, command):
         (("verify",), "MODEL"),
         (("show", "m.qg", "--bogus"), "--bogus"),
         (("verify", "m.qg", "--samples", "many"), "many"),
-        (("emit",), "c|onnx"),
+        (("emit",), "c|cmsis-nn|onnx|qdq"),
         (("build", "-o", ""), "--output: is empty"),
     ],
 )
