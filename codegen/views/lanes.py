@@ -19,7 +19,7 @@ from hwsim.rounding import Ints
 
 from .c_view import INT32, CView, ctype, literal, takes_channel
 from .lut import keeps
-from .narrow import form
+from .narrow import form_of
 
 LANES = 16
 PUT = {f"{u}int{n}_t": f"{u or 's'}{n}" for u in ("", "u") for n in (8, 16, 32)}  # C type -> end of a function's name
@@ -84,7 +84,7 @@ def _twin(v: CView, node: Node) -> Callable[[str], str] | None:
         return None
     op, source = node.op, node.ins[0]
     reach, zero = v.graph.reach[source.name], zero_points(source.type)
-    short = form(op.contract, Interval(reach.lo - zero.hi, reach.hi - zero.lo)) if reach.inside(INT32) else None
+    short = form_of(op, Interval(reach.lo - zero.hi, reach.hi - zero.lo)) if reach.inside(INT32) else None
     if short is None or short.function not in TWINS:
         return None
     each = [_lanes(v, k) for k in short.constants]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.contracts import Contract, Dyadic16, Pow2, TflmDouble, TflSingle
+from hwsim.ops import Requant
 from hwsim.ranges import Interval
 
 from .c_view import INT32
@@ -26,6 +27,11 @@ class Form:
 
     function: str
     constants: tuple[tuple[int, ...], ...]
+
+
+def form_of(op: Requant, x: Interval) -> Form | None:
+    """How `op` is computed of an int32 that reaches `x`, zero point and limits in 32 bits as well; None where not."""
+    return form(op.contract, x) if op.limits.inside(INT32) and abs(op.zero_point) < 1 << 30 else None
 
 
 def form(contract: Contract, x: Interval) -> Form | None:

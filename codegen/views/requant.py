@@ -13,7 +13,7 @@ from hwsim.ops import Requant
 from hwsim.ranges import Interval
 
 from .c_view import INT32, NEAR, CView, literal, takes_channel
-from .narrow import Form, form
+from .narrow import Form, form_of
 from .onnx_types import DOUBLE, EXACT, FLOAT, INT64, wide
 from .onnx_view import OnnxView
 
@@ -81,12 +81,11 @@ def c(v: CView) -> None:
     """The contract as one call of qmath.h, in 32 bits where they do."""
     op = v.node.op
     assert isinstance(op, Requant)
-    whole = v.graph.reach[v.node.ins[0].name].inside(INT32) and op.limits.inside(INT32)
-    plain = whole and abs(op.zero_point) < 1 << 30
-    short = form(op.contract, v.reach(0)) if plain else None
+    short = form_of(op, v.reach(0)) if v.graph.reach[v.node.ins[0].name].inside(INT32) else None
     near = isinstance(op.contract, OnnxFloat) and Interval(*op.limits).inside(NEAR)
     x = _centred(v, "int32_t" if short or (near and v.reach(0).inside(INT32)) else "int64_t")
-    v.fields |= {"product": None, "zero": op.zero_point, "lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
+    v.fields |= {"product": None, "zero": literal(op.zero_point)}
+    v.fields |= {"lo": literal(op.limits.lo), "hi": literal(op.limits.hi)}
     v.fields["clip"] = "hw_clip" if short or near else "hw_saturate"
     v.fields["y"] = _call(v, short, x) if short else _wide(v, x, "hw_round_near" if near else "hw_round_float")
     v.fields["idle"] = takes_channel(v.node) and "[c]" not in f"{v.fields['y']} {v.fields['product']}"

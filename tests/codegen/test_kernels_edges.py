@@ -109,3 +109,21 @@ def test_every_table_is_read(target: str) -> None:
     for name in set(re.findall(r"\btables_t\d+\b", text)):
         uses = re.findall(rf"\b{name}\b(?!\[\d+\])", text)
         assert uses, f"{name} is never read"
+
+
+@pytest.mark.parametrize("level", ["-march=native", "-march=x86-64"])
+@pytest.mark.parametrize(
+    ("fmt", "shift", "scale", "zero"),
+    [(INT32, 0, 1.0, 2**31 - 1), (UINT32, 3, 8.0, 0), (INT48, 3, 8.0, 0)],
+    ids=["zero point", "limits", "wider"],
+)
+def test_vectors_leave_what_passes_32_bits(level: str, fmt: IntFormat, shift: int, scale: float, zero: int) -> None:
+    rng = np.random.default_rng(0)
+    g = Graph("wide")
+    x = g.input("x", QType((BATCH, 8), INT8))
+    w = g.constant("w", QTensor(QType((8, 20), INT8), rng.integers(-128, 128, (8, 20)).astype(np.int8)))
+    op = Requant(contract=Pow2(shift=(shift,)), fmt=fmt, scale=scale, zero_point=zero)
+    g.output(g.add(op, g.add(MatMul(), x, w), name="y"))
+    given = {"x": rng.integers(-128, 128, (6, 8)).astype(np.int8)}
+    got = compile_and_run(g, given, compilers()["gcc"], ("-O2", level, *STRICT), trace=False, target="x86-64")
+    assert_same(simulate(g, given, engine="numpy")["y"], got["y"], what="y")
