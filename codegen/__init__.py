@@ -10,6 +10,8 @@ from .onnx_text import emit_onnx
 from .outside import explain
 from .qdq import emit_qdq
 from .tflite_reader import read_tflite
+from .unit_checks import verify_unit
+from .verilog import emit_verilog
 
 __all__ = [
     "Footprint",
@@ -19,9 +21,11 @@ __all__ = [
     "emit_cmsis_nn",
     "emit_onnx",
     "emit_qdq",
+    "emit_verilog",
     "explain",
     "footprint",
     "read_onnx",
     "read_tflite",
     "verify",
+    "verify_unit",
 ]

@@ -13,6 +13,7 @@ from .c import run_c
 from .edge import EDGE, run_on_edge
 from .onnx import run_ort, run_reference
 from .ran import Ran
+from .verilog_graph import run_verilog
 
 Runner = Callable[[Graph, Mapping[str, Codes], bool], Iterator[Ran]]
 
@@ -25,3 +26,4 @@ def run_numba(graph: Graph, codes: Mapping[str, Codes], trace: bool) -> Iterator
 RUNNERS: dict[str, Runner] = {"numba": run_numba, "c": run_c, "ort": run_ort, "onnx_reference": run_reference}
 RUNNERS["x86-64"] = partial(run_c, target="x86-64", flags=("-O3", "-march=native"))
 RUNNERS |= {name: partial(run_on_edge, target=name) for name in EDGE}
+RUNNERS["verilog"] = run_verilog

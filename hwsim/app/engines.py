@@ -11,7 +11,7 @@ def add_against(parser: argparse.ArgumentParser) -> None:
         "--against",
         metavar="ENGINES",
         help="engines to compare with the numpy definition, comma separated (default: numba,c,ort,onnx_reference); "
-        "also x86-64 (its kernels, -march=native) and emulated microcontrollers: cortex-m0, cortex-m3, "
+        "also verilog, x86-64 (its kernels, -march=native) and emulated microcontrollers: cortex-m0, cortex-m3, "
         "cortex-m4, cortex-m7, cortex-m55, riscv32imc, riscv64gc",
     )
 
