@@ -288,7 +288,7 @@ def random_graph(seed: int, nodes: int = 10) -> tuple[Graph, dict[str, Codes]]:
 
 
 def graphs_for(target: str, first: int, count: int) -> list[tuple[Graph, dict[str, Codes]]]:
-    """The first graphs from seed `first` on that C of a target can compute: without an FPU, those that have no float."""
+    """The first graphs from seed `first` on that C of a target can compute: none with floats that it lacks."""
     found = []
     while len(found) < count:
         graph, inputs = random_graph(first)

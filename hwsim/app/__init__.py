@@ -11,10 +11,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import bench, build, compare, doctor, emit, explain, fit_lut, memory, params, show, simulate, train, verify
+from . import (
+    bench,
+    build,
+    compare,
+    doctor,
+    emit,
+    explain,
+    fit_lut,
+    memory,
+    params,
+    show,
+    simulate,
+    synth,
+    train,
+    verify,
+)
 from .errors import Parser, explained, internal
 
-COMMANDS = (build, simulate, emit, verify, explain, show, memory, params, fit_lut, compare, bench, train, doctor)
+COMMANDS = (build, simulate, emit, verify, explain, show, memory, params, fit_lut, compare, synth, bench, train, doctor)
 EXAMPLES = """examples:
   hwsim build -o build/                  the shipped example: quantize, verify, C, ONNX, report
   hwsim build mymodel:net --calibrate data.npz -o build/

@@ -1,6 +1,6 @@
 """Ternary weights in C: two bits a code, unpacked in registers; the same bits as everywhere.
 
-The matrix kernels multiply by what two shifts make of a code, one instruction as any other; plain loops add and subtract.
+The matrix kernels multiply by what two shifts make of a code, as any other number; plain loops add and subtract.
 """
 
 import numpy as np

