@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import Codes, Format
+from hwsim.formats import Codes
 from hwsim.ops import Lut
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval
 
 from .arithmetic import number
 from .module import Clocked, Line, Module, Signal, module_name
-from .unit import Stimulus, check_stages, check_table, codes_of, operand
+from .unit import OneResult, Stimulus, check_stages, check_table, codes_of, operand
 
 
 @dataclass(frozen=True, kw_only=True)
-class LutUnit:
+class LutUnit(OneResult):
     """Any function of one code.
 
     Args:
@@ -49,16 +49,6 @@ class LutUnit:
     def _codes(self) -> Interval | None:
         """Input codes that the table has, where it leaves some out."""
         return None if self.op.first is None else Interval(self.op.first, self.op.first + len(self.op.table) - 1)
-
-    @property
-    def latency(self) -> int:
-        """One edge a stage."""
-        return self.stages
-
-    @property
-    def results(self) -> dict[str, Format]:
-        """The op's."""
-        return {"y": self.op.fmt}
 
     @cached_property
     def _entries(self) -> dict[int, int]:

@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import Codes, Format, IntFormat
+from hwsim.formats import Codes, IntFormat
 from hwsim.ops import Pwl
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, format_interval
 
 from .arithmetic import clipped, number, rounded
 from .module import Clocked, Module, Signal, constant, module_name
-from .unit import EXHAUSTIVE, Stimulus, around, check_stages, check_table, codes_of, drawn, operand
+from .unit import EXHAUSTIVE, OneResult, Stimulus, around, check_stages, check_table, codes_of, drawn, operand
 
 COLUMNS = ("breakpoint", "slope", "intercept")
 WIDEST = 62  # bits of a multiply-add, so that a rounding offset still fits the definition's int64
 
 
 @dataclass(frozen=True, kw_only=True)
-class PwlUnit:
+class PwlUnit(OneResult):
     """``y = saturate(round((slope[i] * x + intercept[i]) / 2**shift) + zero_point)``.
 
     Args:
@@ -83,16 +83,6 @@ class PwlUnit:
         _, slope, intercept = (format_interval(IntFormat("register", b)) for b in self._widths)
         product, start = slope.times(x), Interval(*(end << self.intercept_shift for end in intercept))
         return Interval(product.lo + start.lo, product.hi + start.hi)
-
-    @property
-    def latency(self) -> int:
-        """One edge a stage."""
-        return self.stages
-
-    @property
-    def results(self) -> dict[str, Format]:
-        """The op's."""
-        return {"y": self.op.fmt}
 
     @property
     def module(self) -> Module:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.contracts import OnnxFloat
-from hwsim.formats import Codes, FloatFormat, Format
+from hwsim.formats import Codes, FloatFormat
 from hwsim.ops import Requant
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, zero_points
@@ -18,11 +18,11 @@ from hwsim.ranges import Interval, zero_points
 from ..views.requant import integer_form
 from .arithmetic import clipped, number, rounded
 from .module import Module, Signal, constant, module_name
-from .unit import EXHAUSTIVE, Stimulus, around, check_stages, codes_of, drawn, operand
+from .unit import EXHAUSTIVE, OneResult, Stimulus, around, check_stages, codes_of, drawn, operand
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequantUnit:
+class RequantUnit(OneResult):
     """``y = saturate(contract(x - zero_point_x) + zero_point)``.
 
     Args:
@@ -56,16 +56,6 @@ class RequantUnit:
         """Sets of constants; 1 where one serves all."""
         zero = self.x.zero_point
         return max(self.op.contract.channels, len(zero) if isinstance(zero, tuple) else 1)
-
-    @property
-    def latency(self) -> int:
-        """One edge a stage."""
-        return self.stages
-
-    @property
-    def results(self) -> dict[str, Format]:
-        """The op's."""
-        return {"y": self.op.fmt}
 
     @property
     def module(self) -> Module:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.formats import Codes, FloatFormat, Format
+from hwsim.formats import Codes, FloatFormat
 from hwsim.ops import Shift
 from hwsim.qtensor import QType
 from hwsim.ranges import Interval, format_interval
 
 from .arithmetic import number, rounded
 from .module import Module, Signal, constant, module_name
-from .unit import EXHAUSTIVE, Stimulus, around, check_stages, codes_of, drawn, operand
+from .unit import EXHAUSTIVE, OneResult, Stimulus, around, check_stages, codes_of, drawn, operand
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShiftUnit:
+class ShiftUnit(OneResult):
     """``y = round(x / 2**bits)``, without saturation.
 
     Args:
@@ -44,16 +44,6 @@ class ShiftUnit:
         ends, limits = self.op.reach(operand("shift unit", self.x, self.reach)), format_interval(self.op.fmt)
         if not ends.inside(limits):
             raise ValueError(f"shift unit: result may reach {ends.lo}..{ends.hi}, outside {self.op.fmt.name}")
-
-    @property
-    def latency(self) -> int:
-        """One edge a stage."""
-        return self.stages
-
-    @property
-    def results(self) -> dict[str, Format]:
-        """The op's."""
-        return {"y": self.op.fmt}
 
     @property
     def _codes(self) -> Interval | None:

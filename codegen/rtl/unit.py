@@ -54,6 +54,23 @@ class Unit(Protocol):
         ...
 
 
+class OneResult:
+    """What units of one op with one result share."""
+
+    op: Any
+    stages: int
+
+    @property
+    def latency(self) -> int:
+        """One edge a stage."""
+        return self.stages
+
+    @property
+    def results(self) -> dict[str, Format]:
+        """The op's."""
+        return {"y": self.op.fmt}
+
+
 def check_stages(what: str, stages: int, most: int) -> None:
     """ValueError unless a unit can have so many pipeline registers."""
     if type(stages) is not int or not 0 <= stages <= most:
