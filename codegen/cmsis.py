@@ -90,7 +90,7 @@ def _layer(view: CView, chain: Chain) -> dict[str, Any] | None:
         else np.zeros(sizes["output"][3], np.int64)
     )
     offset = 0
-    if made.kind != "fc" and any(map(any, op.padding)):  # type: ignore[union-attr]
+    if isinstance(op, Conv2d) and any(map(any, op.padding)):
         offset = made.input_offset
         bias = bias - offset * view.graph.constants[ins[1].name].codes.reshape(len(bias), -1).astype(np.int64).sum(1)
     if np.abs(bias).max(initial=0) > INT32.max_int:

@@ -9,7 +9,7 @@ Source: Arm CMSIS-NN, Include/arm_nn_types.h (names and order of fields); TFLite
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,26 +109,23 @@ def layer(node: Node, maker: Node) -> LayerParameters:
     requant, op, x = node.op, maker.op, maker.ins[0].type
     assert isinstance(requant, Requant)
     multipliers, shifts = q31(requant.contract)
-    shape: dict[str, Pair | int] = {}
-    kind = "fc"
-    if isinstance(op, Conv2d):
-        deep = op.groups > 1
-        kind = "dw" if deep else "conv"
-        (top, _), (left, _) = op.padding
-        shape = {"stride": op.stride, "padding": (top, left), "dilation": op.dilation}
-        if deep:
-            shape["channel_multiplier"] = int(maker.ins[1].type.shape[0]) // op.groups
-    return LayerParameters(
+    made = LayerParameters(
         name=node.outs[0].name,
-        kind=kind,
+        kind="fc",
         multipliers=multipliers,
         shifts=shifts,
         input_offset=-_zero(x),
         output_offset=requant.zero_point,
         activation=(requant.limits.lo, requant.limits.hi),
         contract=requant.contract.name,
-        **shape,  # type: ignore[arg-type]
     )
+    if not isinstance(op, Conv2d):
+        return made
+    (top, _), (left, _) = op.padding
+    made = replace(made, kind="conv", stride=op.stride, padding=(top, left), dilation=op.dilation)
+    if op.groups == 1:
+        return made
+    return replace(made, kind="dw", channel_multiplier=int(maker.ins[1].type.shape[0]) // op.groups)
 
 
 def real_ratio(multiplier: int, shift: int, convention: str = "tflite") -> float:

@@ -1,6 +1,7 @@
 """matmul: exact ONNX form by operand widths; C with the weights laid out by output channel.
 
-Signs alone are XNOR and popcount, weights of -1, 0 and 1 are added and subtracted.
+Signs alone are XNOR and popcount; exact sums of constants go through the kernels of `dense`, what is left through plain
+loops.
 """
 
 from __future__ import annotations

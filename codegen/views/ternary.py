@@ -1,4 +1,4 @@
-"""Weights of -1, 0 and 1 in 2 bits a code: C adds, subtracts or leaves out, and never multiplies."""
+"""Weights of -1, 0 and 1 in 2 bits a code: plain loops add, subtract or leave out, and never multiply."""
 
 from __future__ import annotations
 
