@@ -94,15 +94,21 @@ def rounded(m: Module, name: str, x: Signal, shift: Signal, rounding: str) -> Si
     """
     if shift.reach.hi == 0:
         return x
-    ends = np.array([x.reach], np.int64)
-    results = shift_right(ends, np.array([shift.reach]).T, rounding)  # Why ends do: rounding and shifts are monotone
     terms = [x, *_offset(m, name, x, shift, rounding)]
     total = m.sum(f"{name}_sum", *terms) if len(terms) > 1 else x
     amount = str(shift.reach.lo) if shift.reach.lo == shift.reach.hi else shift.name
-    reach = Interval(int(results.min()), int(results.max()))
+    reach = _rounded_ends(x.reach, shift.reach, rounding)
     # Why a wire as wide as the sum: in a narrower one the sum itself would be cut before it is shifted.
     wide = m.wire(f"{name}_shifted", total.reach, f"{total.name} >>> {amount}")
     return m.wire(name, reach, wide.name if reach.bits >= wide.bits else f"$signed({wide.name}[{reach.bits - 1}:0])")
+
+
+def _rounded_ends(x: Interval, shift: Interval, rounding: str) -> Interval:
+    """What ends become, which bound the rest: rounding and shifts are monotone. Past int64 their floor and ceiling."""
+    if x.magnitude >= 1 << 62:
+        return Interval(x.lo >> shift.lo, -(-x.hi >> shift.lo))
+    results = shift_right(np.array([x], np.int64), np.array([shift]).T, rounding)
+    return Interval(int(results.min()), int(results.max()))
 
 
 def _offset(m: Module, name: str, x: Signal, shift: Signal, rounding: str) -> list[Signal]:

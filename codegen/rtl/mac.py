@@ -26,6 +26,7 @@ from .unit import EXHAUSTIVE, Stimulus, check_stages, codes_of, drawn
 LANES = 64
 STEPS = 16  # of one sum, in stimulus
 WIDEST = 16  # bits of an operand
+NO_ZEROS = constant(0), constant(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +107,16 @@ class MacUnit:
         if self.stages:
             first, operands = m.kept("first_kept", first, 1), [(m.kept(f"{p}_kept", p, w), w) for p, w in operands]
             start = start if start.fixed else m.delayed("start_kept", start)
-        terms = [self._term(m, lane, operands[0][0], operands[1][0]) for lane in range(self.lanes)]
+        m.result("y", self.acc.bits, self.accumulator(m, first, operands[0][0], operands[1][0], start))
+        return m
+
+    def accumulator(self, m: Module, first: str, a: str, b: str, start: Signal) -> Signal:
+        """The arithmetic alone: the register of sums. `a` and `b` are bits of `lanes` codes, `first` starts a sum."""
+        terms = [self._term(m, lane, a, b) for lane in range(self.lanes)]
         acc = m.register("acc", format_interval(self.acc))
         base = m.wire("base", acc.reach.union(start.reach), f"{first} ? {start.name} : {acc.name}")
-        m.clocked.append(Clocked(acc.name, self._limited(m, m.sum("next", base, *terms)).name))
-        m.result("y", self.acc.bits, acc)
-        return m
+        m.clocked.append(Clocked(acc.name, limited(m, m.sum("next", base, *terms), self.acc, self.datapath).name))
+        return acc
 
     def _term(self, m: Module, lane: int, a: str, b: str) -> Signal:
         """One product without its low bits."""
@@ -119,16 +124,9 @@ class MacUnit:
             m.field(f"{p}_{lane}", f.bits, f"{text}[{(lane + 1) * f.bits - 1}:{lane * f.bits}]")
             for p, f, text in (("a", self.a, a), ("b", self.b, b))
         ]
-        y = product(m, f"p_{lane}", (bits[0], self.a), (bits[1], self.b), self.zero_b)
+        zeros = constant(0), constant(self.zero_b)
+        y = product(m, f"p_{lane}", (bits[0], self.a), (bits[1], self.b), zeros)
         return rounded(m, f"cut_{lane}", y, constant(self.datapath.drop), self.datapath.rounding)
-
-    def _limited(self, m: Module, total: Signal) -> Signal:
-        """What the accumulator keeps of a sum."""
-        if self.datapath.overflow == "saturate":
-            return clipped(m, "limited", total, self.datapath.limits(self.acc))
-        if total.bits <= self.acc.bits:
-            return total
-        return number(m, "wrapped", "next", self.acc)
 
     def setup(self) -> Stimulus:
         """Nothing to load."""
@@ -136,11 +134,7 @@ class MacUnit:
 
     def stimulus(self, rng: np.random.Generator, count: int) -> Stimulus:
         """Sums of up to `STEPS` cycles: every pair of codes where they are few, extremes, random codes and starts."""
-        top, depth = self.datapath.limits(self.acc), STEPS
-        if self.datapath.overflow == "refuse":  # as deep as nothing can pass
-            ends = zip((-top.lo, top.hi), (-self._step.lo, self._step.hi), strict=True)
-            room = min(bound // size for bound, size in ends if size)
-            depth = max(1, min(STEPS, room // 2 if self.bias else room))
+        top, depth = self.datapath.limits(self.acc), self.depth(STEPS)
         a, b = self._operands(rng, count)
         cycles = len(a) - len(a) % depth
         first = (np.arange(cycles) % depth == 0).astype(np.int64)
@@ -152,11 +146,20 @@ class MacUnit:
             codes["start"] = drawn(rng, self.acc, Interval(top.lo + left.lo, top.hi + left.hi), cycles)
         return codes
 
+    def depth(self, most: int) -> int:
+        """Steps of a sum that no accumulator need limit, `most` where it limits them itself."""
+        if self.datapath.overflow != "refuse":
+            return most
+        top = self.datapath.limits(self.acc)
+        ends = zip((-top.lo, top.hi), (-self._step.lo, self._step.hi), strict=True)
+        room = min(bound // size for bound, size in ends if size)
+        return max(1, min(most, room // 2 if self.bias else room))
+
     def _operands(self, rng: np.random.Generator, count: int) -> tuple[Codes, Codes]:
         """(cycles, lanes) codes of both; runs of one extreme pair, so that sums reach the ends."""
         shape = (count, self.lanes)
         a, b = (drawn(rng, f, None, shape) for f in (self.a, self.b))
-        ends = [_ends(f) for f in (self.a, self.b)]
+        ends = [end_codes(f) for f in (self.a, self.b)]
         runs = [np.repeat(e, STEPS * 2) for e in (np.repeat(ends[0], 2), np.tile(ends[1], 2))]
         columns = [[a, np.repeat(runs[0][:, None], self.lanes, 1)], [b, np.repeat(runs[1][:, None], self.lanes, 1)]]
         if self.a.bits + self.b.bits <= EXHAUSTIVE:
@@ -191,15 +194,26 @@ class MacUnit:
         return self.datapath.overflow, self.datapath.rounding if self.datapath.drop else ""
 
 
-def _ends(fmt: Format) -> NDArray[np.int64]:
+def end_codes(fmt: Format) -> NDArray[np.int64]:
     """Codes of the smallest and the largest number."""
     codes = codes_of(fmt)
     values = fmt.to_int(codes.astype(fmt.dtype))
     return codes[[values.argmin(), values.argmax()]]
 
 
-def product(m: Module, name: str, left: tuple[str, Format], right: tuple[str, Format], zero: int = 0) -> Signal:
-    """Exact product of two codes on their grids, the second less its zero point.
+def limited(m: Module, total: Signal, acc: IntFormat, path: Datapath) -> Signal:
+    """What an accumulator keeps of a sum; of one that is proven, its low bits."""
+    if path.overflow == "saturate":
+        return clipped(m, "limited", total, path.limits(acc))
+    if total.bits <= acc.bits:
+        return total
+    return number(m, "wrapped", total.name, acc)
+
+
+def product(
+    m: Module, name: str, left: tuple[str, Format], right: tuple[str, Format], zeros: tuple[Signal, Signal] = NO_ZEROS
+) -> Signal:
+    """Exact product of two codes on their grids, each less its zero point; floats have none.
 
     Two floats multiply as sign and magnitude; a float and an integer as significand times integer; a factor of -1, 0
     and 1 selects.
@@ -207,8 +221,10 @@ def product(m: Module, name: str, left: tuple[str, Format], right: tuple[str, Fo
     (_, fa), (_, fb) = left, right
     floats = isinstance(fa, FloatFormat), isinstance(fb, FloatFormat)
     if not any(floats):
-        a, b = (number(m, f"{text}_int", text, f) for text, f in (left, right))
-        b = _centred(m, b, zero)
+        a, b = (
+            _centred(m, number(m, f"{text}_int", text, f), zero)
+            for (text, f), zero in zip((left, right), zeros, strict=True)
+        )
         if b.reach == (-1, 1) or a.reach != (-1, 1):
             a, b = b, a
         if a.reach != (-1, 1):
@@ -216,20 +232,27 @@ def product(m: Module, name: str, left: tuple[str, Format], right: tuple[str, Fo
         one, none, minus = (constant(v).name for v in (1, 0, -1))
         reach = b.reach.union(Interval(-b.reach.hi, -b.reach.lo))
         return m.wire(name, reach, f"{a.name} == {one} ? {b.name} : {a.name} == {minus} ? -{b.name} : {none}")
-    most = max(format_interval(fa).times(format_interval(fb).shifted(-zero)).magnitude, 1)
+    ends = (_less(format_interval(f), zero.reach) for f, zero in zip((fa, fb), zeros, strict=True))
+    most = max(next(ends).times(next(ends)).magnitude, 1)
     if all(floats):
         return _floats(m, name, left, right, most)
-    (code, ff), (text, fi) = (left, right) if floats[0] else (right, left)
+    (code, ff), (text, fi), zero = (left, right, zeros[1]) if floats[0] else (right, left, zeros[0])
     assert isinstance(ff, FloatFormat)
-    p, x = parts(m, code, code, ff), number(m, f"{text}_int", text, fi)
-    x = _centred(m, x, zero) if floats[0] else x
+    p, x = parts(m, code, code, ff), _centred(m, number(m, f"{text}_int", text, fi), zero)
     y = shifted(m, f"{name}_shifted", m.product(f"{name}_small", x, p.significand), p.shift, most)
     return negated(m, name, p.sign, y)
 
 
-def _centred(m: Module, x: Signal, zero: int) -> Signal:
+def _centred(m: Module, x: Signal, zero: Signal) -> Signal:
     """`x` less its zero point."""
-    return m.sum(f"{x.name}_centred", x, constant(-zero)) if zero else x
+    if zero.reach == (0, 0):
+        return x
+    return m.wire(f"{x.name}_centred", _less(x.reach, zero.reach), f"{x.name} - {zero.name}")
+
+
+def _less(x: Interval, zero: Interval) -> Interval:
+    """What a difference reaches."""
+    return Interval(x.lo - zero.hi, x.hi - zero.lo)
 
 
 def _floats(m: Module, name: str, left: tuple[str, Format], right: tuple[str, Format], most: int) -> Signal:

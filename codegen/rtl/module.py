@@ -47,13 +47,13 @@ class Signal:
 
 @dataclass(frozen=True)
 class Line:
-    """One declaration: a ``wire`` with its expression, a ``reg``, a ``memory`` of ``[first:last]``, or a ``rom``.
+    """One declaration: a ``wire`` with its expression, a ``net``, a ``reg``, a ``memory`` of words, or a ``rom``.
 
     Args:
         kind: one of these.
         name: of the signal.
         bits: its width.
-        text: a wire's expression, a memory's range, a ROM's index.
+        text: a wire's expression, a memory's range, a ROM's index; an instance drives a net.
         signed: whether it is a number.
         cases: a ROM's (index, entry) pairs, as literals.
     """
@@ -75,6 +75,15 @@ class Clocked:
     when: str = ""
 
 
+@dataclass(frozen=True)
+class Instance:
+    """A module in another one: its ports, each with the text that it is connected to; "" leaves an output open."""
+
+    module: str
+    name: str
+    connections: tuple[tuple[str, str], ...]
+
+
 def module_name(name: str) -> str:
     """A safe identifier for a unit called `name`."""
     return identifiers([name], (BENCH,), words=VERILOG)[0]
@@ -93,9 +102,10 @@ def constant(value: int) -> Signal:
 
 @dataclass
 class Module:
-    """What a template prints, in this order: declarations as they were made, then one clocked block.
+    """What a template prints, in this order: declarations as they were made, instances, then one clocked block.
 
     `scope` begins the names of what is declared next, so that a unit's wires can stand in another module.
+    `parts` are the modules of its instances.
     """
 
     name: str
@@ -104,6 +114,8 @@ class Module:
     lines: list[Line] = field(default_factory=list)
     clocked: list[Clocked] = field(default_factory=list)
     outputs: list[tuple[str, str]] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    parts: list[Module] = field(default_factory=list)
     scope: str = ""
 
     def port(self, name: str, bits: int | None, *, output: bool = False) -> str:
@@ -133,8 +145,14 @@ class Module:
         self.lines.append(Line("reg", signal.name, signal.bits))
         return signal
 
+    def net(self, name: str, bits: int) -> str:
+        """Bits that an instance drives."""
+        self.lines.append(Line("net", self.scope + name, bits, signed=False))
+        return self.scope + name
+
     def kept(self, name: str, source: str, bits: int) -> str:
         """Bits one edge later."""
+        name = self.scope + name
         self.lines.append(Line("reg", name, bits, signed=False))
         self.clocked.append(Clocked(name, source))
         return name

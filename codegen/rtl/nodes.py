@@ -8,10 +8,11 @@ from math import prod
 
 import numpy as np
 
-from hwsim.formats import BINARY, Codes, FloatFormat
+from hwsim.formats import BINARY, E8M0, Codes, FloatFormat, IntFormat
 from hwsim.graph import Graph, Node
 from hwsim.ops import (
     Add,
+    BlockMatMul,
     Concat,
     Conv2d,
     Expand,
@@ -31,10 +32,11 @@ from hwsim.ops import (
     Split,
     Transpose,
 )
-from hwsim.ops.datapath import MAX_BITS
+from hwsim.ops.datapath import MAX_BITS, Datapath
 from hwsim.qtensor import BATCH
 
 from ..unsupported import Unsupported, problem
+from .block_mac import BlockMacUnit
 from .elementwise import ElementwiseUnit
 from .lut import LutUnit
 from .mac import LANES, MacUnit
@@ -45,7 +47,7 @@ from .shift import ShiftUnit
 from .unit import Stimulus, Unit
 
 WIRING = (Reshape, Transpose, Split, Concat, Slice, Expand, Pad)  # codes only move
-UNITS = (Requant, Lut, Pwl, Shift, MatMul, Conv2d, Reduce, Add, Mul, ShiftBy, Select, Normalize)
+UNITS = (Requant, Lut, Pwl, Shift, MatMul, Conv2d, BlockMatMul, Reduce, Add, Mul, ShiftBy, Select, Normalize)
 CYCLES = 1 << 20  # of one node, in simulation
 
 
@@ -80,6 +82,8 @@ def cycles(node: Node, samples: int) -> int:
     match op:
         case MatMul() | Conv2d():
             return elements * -(-_terms(node) // _lanes(node))
+        case BlockMatMul():
+            return elements * op.blocks(_terms(node)) * op.block // _block_lanes(op)
         case Reduce():
             return elements * op.count(node.ins[0].type)
     return elements
@@ -101,6 +105,11 @@ def _lanes(node: Node) -> int:
     return 1 if _signs(node) else min(_terms(node), LANES)
 
 
+def _block_lanes(op: BlockMatMul) -> int:
+    """As many of a block as a unit has."""
+    return next(n for n in range(min(op.block, LANES), 0, -1) if op.block % n == 0)
+
+
 def _signs(node: Node) -> bool:
     """Whether both operands are +-1 alone: no code makes a product 0."""
     return node.ins[0].type.fmt == BINARY == node.ins[1].type.fmt
@@ -120,6 +129,8 @@ def _unit(graph: Graph, node: Node) -> Unit | None:
             return ShiftUnit(op=op, x=x, reach=reach, name=name)
         case MatMul() | Conv2d():
             return _mac(op, node, name)
+        case BlockMatMul():
+            return _block_mac(graph, op, node, name)
         case Reduce():
             return ReduceUnit(op=op, x=x, count=op.count(x), reach=reach, name=name)
         case Add() | Mul() | ShiftBy() | Select() | Normalize():
@@ -153,14 +164,39 @@ def _mac(op: MatMul | Conv2d, node: Node, name: str) -> MacUnit:
         raise ValueError(f"zero_point {b.zero_point} of the second operand is one a channel, the unit has one for all")
     if isinstance(op, MatMul) and (a.gains != 1).any():
         raise ValueError("the first operand has a step a channel, the unit has no shift by channel")
-    lanes, path = _lanes(node), op.datapath
+    lanes = _lanes(node)
     if _terms(node) % lanes and _signs(node):
         raise ValueError(f"{_terms(node)} products of signs in steps of {lanes}: signs have no 0 to fill the last step")
-    if path.overflow == "refuse" and path.signs == "twos" and op.acc.bits <= MAX_BITS and not op.acc.narrow:
-        path = replace(path, overflow="wrap")
+    path = _proven(op.datapath, op.acc)
     bias, zero = len(node.ins) > 2, b.zero_point
     return MacUnit(
         a=a.fmt, b=b.fmt, acc=op.acc, datapath=path, lanes=lanes, bias=bias, zero_b=zero, name=name
+    )  # fmt: skip
+
+
+def _proven(path: Datapath, acc: IntFormat) -> Datapath:
+    """Wrapping in place of a proof, where all of the accumulator's bits are those of addition."""
+    if path.overflow == "refuse" and path.signs == "twos" and acc.bits <= MAX_BITS and not acc.narrow:
+        return replace(path, overflow="wrap")
+    return path
+
+
+def _block_mac(graph: Graph, op: BlockMatMul, node: Node, name: str) -> BlockMacUnit:
+    """One accumulator, blocks of which as many lanes as there are work at once."""
+    a, b, right = (v.type for v in node.ins[:3])
+    scales = [v for v in node.ins[2 : 3 + op.left] if v.type.fmt == E8M0]
+    zeros = node.ins[op.at_zeros].type.fmt if op.at_zeros else None
+    zero = a.zero_point
+    if not isinstance(zero, int):
+        raise ValueError(f"zero_point {zero} of the first operand is one a channel, the unit has one for all")
+    if a.fmt == BINARY and (zeros or b.fmt == BINARY) and _terms(node) % op.block:
+        raise ValueError(f"{_terms(node)} products in blocks of {op.block}: signs have no 0 to fill the last block")
+    if isinstance(op.datapath, Datapath):
+        op = replace(op, datapath=_proven(op.datapath, op.acc))
+    assert not isinstance(zeros, FloatFormat)  # the op takes no such
+    return BlockMacUnit(
+        op=op, a=a.fmt, b=b.fmt, scale_b=right.fmt, scale_a=node.ins[3].type.fmt if op.left else None, zeros=zeros,
+        zero_a=zero, lanes=_block_lanes(op), exponents=tuple(graph.reach[v.name] for v in scales), name=name,
     )  # fmt: skip
 
 
@@ -169,6 +205,8 @@ def feeds(unit: Unit, node: Node, ins: Sequence[Codes]) -> Stimulus:
     if isinstance(unit, MacUnit):
         a, b = _windows(node.op, node, ins) if isinstance(node.op, Conv2d) else _rows(ins)
         return _products(unit, a, b, ins[2] if unit.bias else None)
+    if isinstance(unit, BlockMacUnit):
+        return _block_products(unit, ins)
     if isinstance(unit, ReduceUnit):
         axes = unit.op.axes
         elements = np.moveaxis(ins[0], axes, range(-len(axes), 0)).reshape(-1)
@@ -214,8 +252,28 @@ def _products(unit: MacUnit, rows: Codes, columns: Codes, start: Codes | None) -
     return codes
 
 
+def _block_products(unit: BlockMacUnit, ins: Sequence[Codes]) -> Stimulus:
+    """(result, block, step) by (lane): the last block is filled by codes whose product is 0."""
+    op, k = unit.op, ins[0].shape[-1]
+    groups, cycle = op.blocks(k), np.arange(unit.steps)
+    rows = _rows(ins[:2])
+    shape = rows[0].shape[:-1]
+    codes: Stimulus = {"first": np.tile(np.arange(groups * unit.steps) == 0, prod(shape))}
+    if unit.steps > 1:
+        codes["last"] = np.tile(cycle == unit.steps - 1, prod(shape) * groups)
+    for port, c, filler in zip(("a", "b"), rows, (unit.zero_a, 0), strict=True):
+        padded = np.pad(c.reshape(prod(shape), k), ((0, 0), (0, groups * op.block - k)), constant_values=filler)
+        codes[port] = padded.reshape(-1, unit.lanes)
+    blocks = {"scale_b": ins[2].T}
+    blocks |= {"scale_a": ins[3][..., None, :]} if op.left else {}
+    blocks |= {"zero_b": ins[op.at_zeros].T} if op.at_zeros else {}
+    for port, c in blocks.items():
+        codes[port] = np.repeat(np.broadcast_to(c, (*shape, groups)).reshape(-1), unit.steps)
+    return codes
+
+
 def results(unit: Unit, made: Mapping[str, Codes], shape: tuple[int, ...]) -> list[Codes]:
     """The node's codes from the unit's: of a sum, its last step."""
-    if isinstance(unit, MacUnit | ReduceUnit):
+    if isinstance(unit, MacUnit | BlockMacUnit | ReduceUnit):
         return [made["y"].reshape(prod(shape), -1)[:, -1].reshape(shape)]
     return [made[port].reshape(shape) for port in unit.results]

@@ -22,7 +22,7 @@ from .module import Clocked, Module, Signal, constant, module_name
 from .unit import EXHAUSTIVE, OneResult, Stimulus, around, check_stages, check_table, codes_of, drawn, operand
 
 COLUMNS = ("breakpoint", "slope", "intercept")
-WIDEST = 62  # bits of a multiply-add, so that a rounding offset still fits the definition's int64
+WIDEST = 64  # bits of a multiply-add of registers; what the op's own table makes of it is bounded by the op
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +98,8 @@ class PwlUnit(OneResult):
     def wires(self, m: Module, x: Signal) -> Signal:
         """The arithmetic alone, on the integer `x`."""
         columns = self._stored(m)
-        hot = self._segment(m, x, columns[0])
-        slope, intercept = (_selected(m, c, hot, s) for c, s in zip(COLUMNS[1:], columns[1:], strict=True))
+        hot = segment(m, x, columns[0])
+        slope, intercept = (selected(m, c, hot, s) for c, s in zip(COLUMNS[1:], columns[1:], strict=True))
         if self.stages == 2:
             x, slope, intercept = (m.delayed(f"{s.name}_kept", s) for s in (x, slope, intercept))
         product = m.product("product", slope, x)
@@ -130,15 +130,6 @@ class PwlUnit(OneResult):
     def _address(self) -> int:
         return max(1, (len(self.op.slopes) - 1).bit_length())
 
-    def _segment(self, m: Module, x: Signal, breakpoints: list[Signal]) -> str:
-        """One bit a segment; a tie goes to the right."""
-        n = len(breakpoints)
-        if not n:
-            return m.field("segment", 1, "1'b1")
-        reached = ", ".join(f"{x.name} >= {b.name}" for b in reversed(breakpoints))
-        bits = m.field("reached", n, f"{{{reached}}}")
-        return m.field("segment", n + 1, f"{{{bits}, 1'b1}} & ~{{1'b0, {bits}}}")
-
     def setup(self) -> Stimulus:
         """One write a stored number."""
         if self.table == "constants":
@@ -164,7 +155,17 @@ class PwlUnit(OneResult):
         return "", self.op.rounding
 
 
-def _selected(m: Module, column: str, hot: str, stored: list[Signal]) -> Signal:
+def segment(m: Module, x: Signal, breakpoints: list[Signal]) -> str:
+    """One bit a segment; a tie goes to the right."""
+    n = len(breakpoints)
+    if not n:
+        return m.field("segment", 1, "1'b1")
+    reached = ", ".join(f"{x.name} >= {b.name}" for b in reversed(breakpoints))
+    bits = m.field("reached", n, f"{{{reached}}}")
+    return m.field("segment", n + 1, f"{{{bits}, 1'b1}} & ~{{1'b0, {bits}}}")
+
+
+def selected(m: Module, column: str, hot: str, stored: list[Signal]) -> Signal:
     """AND-OR of the one that its bit chooses; all are equally wide, so that no bits are extended."""
     bits = stored[0].bits
     chosen = " | ".join(f"({{{bits}{{{hot}[{i}]}}}} & {s.name})" for i, s in enumerate(stored))

@@ -15,7 +15,7 @@ from hwsim.qtensor import BATCH, QType
 from hwsim.ranges import Interval, Operand, format_interval
 
 from .arithmetic import number
-from .module import Clocked, Module, module_name
+from .module import Clocked, Module, Signal, module_name
 from .unit import Stimulus, drawn, operand
 
 STEPS = 16  # of one reduction, in stimulus
@@ -79,9 +79,15 @@ class ReduceUnit:
         m.clock()
         first = m.port("first", None)
         x = number(m, "x_int", m.port("x", self.x.fmt.bits), self.x.fmt, self._codes)
+        acc, _ = self.accumulator(m, first, x, format_interval(self.op.fmt))
+        m.result("y", self.op.fmt.bits, acc)
+        return m
+
+    def accumulator(self, m: Module, first: str, x: Signal, reach: Interval) -> tuple[Signal, Signal]:
+        """The arithmetic alone: a register of that reach, which a bit `first` starts anew, and what it becomes next."""
         if self.op.kind == "sum_square":
             x = m.wire("square", Interval(0, x.reach.magnitude**2), f"{x.name} * {x.name}")
-        acc = m.register("acc", format_interval(self.op.fmt))
+        acc = m.register("acc", reach)
         if self.op.kind in ("max", "min"):
             sign = ">" if self.op.kind == "max" else "<"
             text = m.wire("best", acc.reach.union(x.reach), f"{x.name} {sign} {acc.name} ? {x.name} : {acc.name}").name
@@ -90,8 +96,7 @@ class ReduceUnit:
         chosen = m.wire("chosen", acc.reach.union(x.reach), f"{first} ? {x.name} : {text}")
         kept = f"{chosen.name}[{acc.bits - 1}:0]" if chosen.bits > acc.bits else chosen.name
         m.clocked.append(Clocked(acc.name, kept))
-        m.result("y", self.op.fmt.bits, acc)
-        return m
+        return acc, chosen
 
     def setup(self) -> Stimulus:
         """Nothing to load."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.contracts import OnnxFloat
+from hwsim.contracts import Dyadic16, OnnxFloat
 from hwsim.formats import Codes, FloatFormat
 from hwsim.ops import Requant
 from hwsim.qtensor import QType
@@ -20,6 +20,8 @@ from .arithmetic import clipped, number, rounded
 from .module import Module, Signal, constant, module_name
 from .unit import EXHAUSTIVE, OneResult, Stimulus, around, check_stages, codes_of, drawn, operand
 
+CONSTANTS = ("wired", "ports")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RequantUnit(OneResult):
@@ -29,6 +31,8 @@ class RequantUnit(OneResult):
         op: contract, constants, result.
         x: type of the input; where constants are per channel, port ``channel`` chooses them.
         stages: pipeline registers: 1 holds the result, 2 the product as well.
+        constants: ``wired``, or ``ports`` for a unit that serves any layer: ports ``multiplier`` and ``shift`` take any
+            of ``dyadic16`` up to the largest shift of `op`, whose own constants are then the stimulus.
         reach: what the input's codes really reach (`Graph.reach`); None is all of the format.
         name: of the module, any string.
     """
@@ -36,6 +40,7 @@ class RequantUnit(OneResult):
     op: Requant
     x: QType
     stages: int = 0
+    constants: str = "wired"
     reach: Interval | None = None
     name: str = "requant"
 
@@ -44,8 +49,17 @@ class RequantUnit(OneResult):
         check_stages("requant unit", self.stages, 2)
         if isinstance(self.op.contract, OnnxFloat):
             raise ValueError("requant unit: onnx_float computes in float32; Verilog has dyadic16, pow2 and TFLite's")
+        if self.constants not in CONSTANTS:
+            raise ValueError(f"requant unit: constants {self.constants!r} are unknown: use {' or '.join(CONSTANTS)}")
+        if self._ports and (not isinstance(self.op.contract, Dyadic16) or isinstance(self.x.zero_point, tuple)):
+            what = f"contract {self.op.contract.name}, input zero point {self.x.zero_point}"
+            raise ValueError(f"requant unit: ports carry constants of dyadic16 and no zero points a channel; {what}")
         self.op.out_type(self.x)
         self.op.reach(self._operand)
+
+    @property
+    def _ports(self) -> bool:
+        return self.constants == "ports"
 
     @property
     def _operand(self) -> Any:
@@ -64,7 +78,10 @@ class RequantUnit(OneResult):
         if self.stages:
             m.clock()
         port = m.port("x", self.x.fmt.bits)
-        if self.channels > 1:
+        if self._ports:
+            for name, ends in self._carried.items():
+                m.port(name, ends.bits - 1)
+        elif self.channels > 1:
             m.port("channel", self._index)
         reach = None if isinstance(self.x.fmt, FloatFormat) else self._operand.reach
         y = self.wires(m, number(m, "x_int", port, self.x.fmt, reach))
@@ -75,8 +92,14 @@ class RequantUnit(OneResult):
         """The arithmetic alone, on the integer `x`."""
         y = self._centred(m, x)
         multiplier, shifts = integer_form(self.op.contract)
-        constants = [self._each(m, f"shift_{i}", s) for i, (s, _) in enumerate(shifts)]
-        y = self._scaled(m, y, self._each(m, "multiplier", multiplier))
+        if self._ports:
+            factor, *constants = (
+                m.wire(f"{name}_int", reach, f"$signed({{1'b0, {name}}})") for name, reach in self._carried.items()
+            )
+        else:
+            factor = self._each(m, "multiplier", multiplier)
+            constants = [self._each(m, f"shift_{i}", s) for i, (s, _) in enumerate(shifts)]
+        y = self._scaled(m, y, factor)
         if self.stages == 2:
             y = m.delayed("product_kept", y)
             constants = [s if s.fixed else m.delayed(f"{s.name}_kept", s) for s in constants]
@@ -84,6 +107,14 @@ class RequantUnit(OneResult):
             y = rounded(m, f"rounded_{i}", y, s, rounding)
         y = m.sum("placed", y, constant(self.op.zero_point)) if self.op.zero_point else y
         return clipped(m, "limited", y, self.op.limits)
+
+    @property
+    def _carried(self) -> dict[str, Interval]:
+        """What ports of constants may carry; unsigned, so that a port has one bit less than its number."""
+        contract = self.op.contract
+        assert isinstance(contract, Dyadic16)
+        most = (1 << contract.multiplier_bits) - 1
+        return {"multiplier": Interval(0, most), "shift": Interval(0, (1 << max(contract.shift).bit_length()) - 1)}
 
     @property
     def _index(self) -> int:
@@ -126,7 +157,21 @@ class RequantUnit(OneResult):
             found = [self._edges(rng, reach, c, max(8, count // (2 * n))) for c in range(n)]
             channel = np.concatenate([*(np.full(len(e), c) for c, e in enumerate(found)), rng.integers(0, n, count)])
             x = np.concatenate([*found, drawn(rng, self.x.fmt, reach, count)])
-        return {"x": x, "channel": channel} if n > 1 else {"x": x}
+        return {"x": x, **self.chosen(channel)}
+
+    def chosen(self, channel: NDArray[np.int64]) -> Stimulus:
+        """The ports that choose or carry the constants of each channel."""
+        if isinstance(k := self.op.contract, Dyadic16) and self._ports:
+            return {"multiplier": np.array(k.multiplier)[channel], "shift": np.array(k.shift)[channel]}
+        return {"channel": channel} if self.channels > 1 else {}
+
+    def _channel(self, codes: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Which set of constants each vector has."""
+        if not self._ports:
+            return codes["channel"]
+        every = self.chosen(np.arange(self.channels))
+        pairs = {pair: i for i, pair in enumerate(zip(*(every[p].tolist() for p in every), strict=True))}
+        return np.array([pairs[pair] for pair in zip(*(codes[p].tolist() for p in every), strict=True)])
 
     def _edges(self, rng: np.random.Generator, reach: Interval, channel: int, count: int) -> NDArray[np.int64]:
         """Codes where the result steps from y to y + 1, ties among them, where it saturates, and the ends."""
@@ -155,7 +200,7 @@ class RequantUnit(OneResult):
         x = codes["x"].astype(self.x.fmt.dtype)
         if self.channels == 1:
             return {"y": self.op.run((self.x,), x[:, None])[:, 0]}
-        channel, y = codes["channel"], np.empty(x.shape, self.op.fmt.dtype)
+        channel, y = self._channel(codes), np.empty(x.shape, self.op.fmt.dtype)
         for c in np.unique(channel):
             rows = np.repeat(x[channel == c, None], self.channels, axis=1)
             y[channel == c] = self.op.run((self.x,), rows)[:, c]

@@ -89,13 +89,13 @@ def stimulus_words(unit: Unit, codes: Mapping[str, NDArray[Any]]) -> list[int]:
         for p in _data(unit.module):
             width = p.bits or 1
             if p.name in part:
-                total = [t | v << at for t, v in zip(total, _field(part[p.name], width), strict=True)]
+                total = [t | v << at for t, v in zip(total, port_words(part[p.name], width), strict=True)]
             at += width
         words += total
     return words
 
 
-def _field(codes: NDArray[Any], width: int) -> list[int]:
+def port_words(codes: NDArray[Any], width: int) -> list[int]:
     """Codes as the bits of a port of `width` bits; lanes side by side, the first in the low bits."""
     if codes.ndim == 1:
         mask = (1 << width) - 1

@@ -26,26 +26,36 @@ def assert_equal(unit: Unit, codes: int = 0, vectors: int = 10_000) -> None:
 
 def mutated(unit: Unit, change: Callable[[str], str]) -> int:
     """How many codes differ once the Verilog is changed; the change must change something."""
-    ((name, text),) = emit_verilog(unit).items()
-    broken = change(text)
-    assert broken != text, text
-    return verify_unit(unit, verilog={name: broken}).mismatches
+    return verify_unit(unit, verilog=broken(unit, change)).mismatches
+
+
+def broken(unit: Unit, change: Callable[[str], str]) -> dict[str, str]:
+    """The unit's Verilog after a change of one of its files at least."""
+    texts = emit_verilog(unit)
+    changed = {name: change(text) for name, text in texts.items()}
+    assert changed != texts, texts
+    return changed
 
 
 def synthesized(unit: Unit, folder: Path) -> dict[str, str]:
     """The unit as gates, by yosys, with the same ports."""
-    ((name, text),) = emit_verilog(unit).items()
-    (folder / name).write_text(text)
-    script = f"read_verilog {name}; synth -flatten -top {unit.module.name}; write_verilog -noattr gates.v"
-    subprocess.run(["yosys", "-q", "-p", script], check=True, capture_output=True, cwd=folder)
+    script = f"read_verilog {_written(unit, folder)}; synth -flatten -top {unit.module.name}"
+    command = ["yosys", "-q", "-p", f"{script}; write_verilog -noattr gates.v"]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
     return {"gates.v": (folder / "gates.v").read_text()}
 
 
 def lint(unit: Unit, folder: Path) -> None:
     """Read by yosys: hierarchy, no latch, no multiple or missing driver."""
-    ((name, text),) = emit_verilog(unit).items()
-    (folder / name).write_text(text)
-    top = unit.module.name
-    script = f"read_verilog {name}; hierarchy -check -top {top}; proc; check -assert; select -assert-none t:$dlatch"
+    files, top = _written(unit, folder), unit.module.name
+    script = f"read_verilog {files}; hierarchy -check -top {top}; proc; check -assert; select -assert-none t:$dlatch"
     done = subprocess.run(["yosys", "-q", "-p", script], capture_output=True, text=True, cwd=folder)
-    assert (done.returncode, done.stdout + done.stderr) == (0, ""), text
+    assert (done.returncode, done.stdout + done.stderr) == (0, ""), emit_verilog(unit)
+
+
+def _written(unit: Unit, folder: Path) -> str:
+    """The names of the unit's files."""
+    texts = emit_verilog(unit)
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return " ".join(texts)

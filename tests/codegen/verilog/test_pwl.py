@@ -118,7 +118,7 @@ REFUSED = {
     "bool": ({"stages": True}, "True"),
     "table": ({"table": "ram"}, "'ram'", "registers, constants"),
     "width": ({"widths": (8, 6, 9)}, "slope 100", "6 bits"),
-    "wide": ({"widths": (8, 60, 60), "table": "registers"}, "(8, 60, 60)", "at most 62"),
+    "wide": ({"widths": (8, 60, 60), "table": "registers"}, "(8, 60, 60)", "at most 64"),
     "shift": ({"intercept_shift": 1}, "intercept -1", "2**1"),
     "negative": ({"intercept_shift": -1}, "-1", "0..30"),
 }

@@ -97,6 +97,13 @@ REFUSED = {
     "stages": (lambda: unit(Dyadic16, stages=3), "stages 3"),
     "reach": (lambda: unit(Dyadic16, source=INT8, reach=Interval(-200, 0)), "(-200, 0)", "int8"),
     "float reach": (lambda: unit(Dyadic16, source=FP8_E4M3, reach=Interval(0, 1)), "fp8_e4m3"),
+    "constants": (lambda: unit(Dyadic16, constants="rom"), "'rom'", "wired or ports"),
+    "ports": (lambda: unit(TflSingle, constants="ports"), "dyadic16", "tfl_single"),
+    "zeros": (
+        lambda: unit(Dyadic16, channels=2, zero_x=(1, 2), source=INT8, constants="ports"),
+        "zero points",
+        "(1, 2)",
+    ),
     "wide": (lambda: unit(TflSingle, source=IntFormat("int40", 40)), "tfl_single"),
 }
 
