@@ -1,4 +1,4 @@
-"""Area, depth and power of any Verilog unit: synthesized by Yosys, checked at gate level, by a library's figures.
+"""Area, critical path and power of any Verilog unit: synthesized by Yosys, checked at gate level, with a cell library.
 
 In short, where dots stand for what the user has:
 
@@ -16,6 +16,8 @@ from .gates import Simulated, simulate_gates
 from .libraries import library_named
 from .power import Power, power
 from .record import measure, record
+from .timed import simulate_timed
+from .timing import Timing, static_timing
 from .yosys import Synthesized, Unit, synthesize
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Power",
     "Simulated",
     "Synthesized",
+    "Timing",
     "Unit",
     "check",
     "library_named",
@@ -32,5 +35,7 @@ __all__ = [
     "power",
     "record",
     "simulate_gates",
+    "simulate_timed",
+    "static_timing",
     "synthesize",
 ]

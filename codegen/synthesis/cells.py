@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from .delays import Arc
 from .functions import Function
 
 NAND = (True, True, True, False)
@@ -43,12 +45,21 @@ class Pin:
         capacitance: farad.
         function: of an output, over input pins or states of the register; None where the file gives none.
         curves: internal energy of one transition of this pin, of which the mean counts.
+        edge_capacitances: farad of the rising and of the falling pin, which delays go by.
+        read_arcs: reads the delays to this pin: most of a file is delays, and few netlists use all its cells.
     """
 
     output: bool
     capacitance: float
     function: Function | None
     curves: tuple[Curve, ...]
+    edge_capacitances: tuple[float, float]
+    read_arcs: Callable[[], tuple[Arc, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def arcs(self) -> tuple[Arc, ...]:
+        """Delays to this pin, and setup times of it; ValueError for tables that cannot be read."""
+        return self.read_arcs()
 
     def energy(self, load: float = 0.0) -> float:
         """Mean internal energy of a transition in joule, at a load in farad."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .gates import SEED, Simulated, simulate_gates, stimulus_bits
+from .timed import simulate_timed
 from .yosys import Synthesized
 
 
@@ -58,22 +59,28 @@ class Checked:
     ran: Simulated
 
 
-def check(synthesized: Synthesized, bench: Bench, *, seed: int = SEED) -> Checked:
+SIMULATORS = {"zero-delay": simulate_gates, "timed": simulate_timed}
+
+
+def check(synthesized: Synthesized, bench: Bench, *, seed: int = SEED, activity: str = "zero-delay") -> Checked:
     """Simulate the netlist and compare every bit of every output from `settle` on.
 
     Args:
         synthesized: what to check.
         bench: what it must do.
         seed: of the bits at which registers start.
+        activity: ``zero-delay``, or ``timed`` for a simulation with delays, in which glitches count.
 
     Raises:
         ValueError: the first output that differs, with step, lane and both values; or ports that do not fit.
     """
     netlist = synthesized.netlist
+    if activity not in SIMULATORS:
+        raise ValueError(f"{netlist.top}: activity {activity!r}; it is {' or '.join(SIMULATORS)}")
     if not netlist.outputs:
         raise ValueError(f"{netlist.top}: no outputs, so there is nothing to check")
     expected = stimulus_bits(netlist.outputs, bench.outputs, netlist.top)
-    ran = simulate_gates(netlist, bench.inputs, settle=bench.settle, seed=seed)
+    ran = SIMULATORS[activity](netlist, bench.inputs, settle=bench.settle, seed=seed)
     for port, found in ran.outputs.items():
         if found.shape != expected[port].shape:
             text = f"{found.shape[:2]} steps and lanes go in, {expected[port].shape[:2]} are expected at {port}"

@@ -3,7 +3,8 @@
 Areas are the usual gate counts (inverter 2/3, NAND2 1, XOR 7/3, flip-flop 14/3). For power, every input pin is 0.8 fF,
 and the nodes inside a cell count 0.4 fF a gate equivalent, charged at each transition of an output or clock pin;
 leakage is 1 nW a gate equivalent; 0.9 V. These are round numbers: power in this library compares units and says nothing
-of a chip. Delays grow with area and load, only so that mappers prefer small cells.
+of a chip. Delays grow with area and load, only so that mappers prefer small cells and that units compare: 8 ps and 6 ps
+a gate equivalent, of a flip-flop as of a gate, and its setup time is as long.
 """
 
 from __future__ import annotations
@@ -59,12 +60,17 @@ def _gate(name: str, area: float, function: str, unate: str) -> str:
     )
 
 
-def _arc(pin: str, area: float, unate: str) -> str:
-    d = 0.008 + 0.006 * area
+def _delay(area: float) -> float:
+    return 0.008 + 0.006 * area
+
+
+def _arc(pin: str, area: float, unate: str, kind: str = "combinational") -> str:
+    d = _delay(area)
     values = f'values ("{d:.4f}, {1.5 * d:.4f}", "{2.5 * d:.4f}, {3 * d:.4f}");'
     tables = " ".join(f"{t} (delay) {{ {values} }}" for t in ("cell_rise", "cell_fall"))
     slopes = " ".join(f"{t} (delay) {{ {values} }}" for t in ("rise_transition", "fall_transition"))
-    return f'      timing () {{ related_pin : "{pin}"; timing_sense : {unate}_unate; {tables} {slopes} }}\n'
+    head = f'related_pin : "{pin}"; timing_type : {kind}; timing_sense : {unate}_unate;'
+    return f"      timing () {{ {head} {tables} {slopes} }}\n"
 
 
 def _energy(area: float) -> str:
@@ -75,10 +81,14 @@ def _energy(area: float) -> str:
 
 
 def _flip_flop() -> str:
+    time = f'(scalar) {{ values ("{_delay(FLIP_FLOP):.4f}"); }}'
+    constraints = " ".join(f"{e}_constraint {time}" for e in ("rise", "fall"))
+    setup = f'timing () {{ related_pin : "CK"; timing_type : setup_rising; {constraints} }}'
     return (
         f"  cell (DFF) {{ area : {FLIP_FLOP}; cell_leakage_power : {FLIP_FLOP};\n"
         '    ff (IQ, IQN) { next_state : "D"; clocked_on : "CK"; }\n'
-        f"    pin (D) {{ direction : input; capacitance : {PIN}; }}\n"
+        f"    pin (D) {{ direction : input; capacitance : {PIN};\n      {setup}\n    }}\n"
         f"    pin (CK) {{ direction : input; clock : true; capacitance : {PIN};\n{_energy(FLIP_FLOP)}    }}\n"
-        f'    pin (Q) {{ direction : output; capacitance : 0; function : "IQ";\n{_energy(FLIP_FLOP)}    }}\n  }}\n'
+        '    pin (Q) { direction : output; capacitance : 0; function : "IQ";\n'
+        f"{_energy(FLIP_FLOP)}{_arc('CK', FLIP_FLOP, 'non', 'rising_edge')}    }}\n  }}\n"
     )

@@ -30,12 +30,14 @@ class Simulated:
         toggles: changes of each net between successive steps, from `settle` on, over all lanes.
         kept: per register, in the order of the netlist, whether its state never changed from `settle` on.
         cycles: clock cycles in which toggles were counted, over all lanes.
+        activity: ``zero-delay`` or ``timed``: whether `toggles` has at most one change a step or glitches too.
     """
 
     outputs: dict[str, NDArray[np.uint8]]
     toggles: NDArray[np.int64]
     kept: NDArray[np.bool_]
     cycles: int
+    activity: str = "zero-delay"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +64,8 @@ def simulate_gates(netlist: Netlist, inputs: Mapping[str, Any], *, settle: int, 
     Raises:
         ValueError: ports or numbers that do not fit.
     """
-    bits = stimulus_bits(netlist.inputs, inputs, netlist.top)
+    bits = checked_stimulus(netlist, inputs, settle)
     steps, lanes = next(iter(bits.values())).shape[:2]
-    if not 1 <= settle < steps:
-        raise ValueError(f"{netlist.top}: settle {settle} of {steps} steps; it is at least 1 and leaves a step")
     words = {port: _packed(b) for port, b in bits.items()}
     mask = _packed(np.ones((lanes, 1), np.uint8))[0]
     values = np.zeros((netlist.nets, mask.size), np.uint64)
@@ -92,6 +92,15 @@ def simulate_gates(netlist: Netlist, inputs: Mapping[str, Any], *, settle: int, 
         for port, nets in netlist.outputs.items():
             outputs[port][step] = _unpacked(values[list(nets)], lanes)
     return Simulated(outputs=outputs, toggles=toggles, kept=~changed, cycles=(steps - settle) * lanes)
+
+
+def checked_stimulus(netlist: Netlist, inputs: Mapping[str, Any], settle: int) -> dict[str, NDArray[np.uint8]]:
+    """Bits of the inputs; ValueError for ports, numbers or a `settle` that do not fit."""
+    bits = stimulus_bits(netlist.inputs, inputs, netlist.top)
+    steps = len(next(iter(bits.values())))
+    if not 1 <= settle < steps:
+        raise ValueError(f"{netlist.top}: settle {settle} of {steps} steps; it is at least 1 and leaves a step")
+    return bits
 
 
 def stimulus_bits(ports: Mapping[str, Any], values: Mapping[str, Any], top: str) -> dict[str, NDArray[np.uint8]]:
@@ -171,16 +180,28 @@ def _batches(gates: tuple[Instance, ...]) -> list[_Batch]:
 
 
 def _batch(some: list[Instance], pin: str) -> _Batch:
-    function = some[0].cell.pins[pin].function
-    if function is None:
-        raise ValueError(f"cell {some[0].cell.name}: pin {pin} has no function, so it cannot be simulated")
+    function = function_of(some[0], pin)
     return _Batch(function=function, reads=_rows(some, function), drives=np.array([i.nets[pin] for i in some]))
 
 
 def _rows(some: list[Instance], function: Function) -> dict[str, NDArray[np.int64]]:
-    if floating := [(i.name, pin) for pin in function.names for i in some if pin not in i.nets]:
-        raise ValueError(f"cell {floating[0][0]} ({some[0].cell.name}): input {floating[0][1]} is not connected")
-    return {pin: np.array([i.nets[pin] for i in some]) for pin in function.names}
+    read = np.array([read_nets(i, function) for i in some], np.int64).reshape(len(some), len(function.names))
+    return dict(zip(function.names, read.T, strict=True))
+
+
+def function_of(i: Instance, pin: str) -> Function:
+    """The function of an output; ValueError where the library gives none."""
+    function = i.cell.pins[pin].function
+    if function is None:
+        raise ValueError(f"cell {i.cell.name}: pin {pin} has no function, so it cannot be simulated")
+    return function
+
+
+def read_nets(i: Instance, function: Function) -> list[int]:
+    """Nets that a function of a cell reads, in its order; ValueError for a pin that is not connected."""
+    if floating := [pin for pin in function.names if pin not in i.nets]:
+        raise ValueError(f"cell {i.name} ({i.cell.name}): input {floating[0]} is not connected")
+    return [i.nets[pin] for pin in function.names]
 
 
 def _states(netlist: Netlist) -> list[_State]:

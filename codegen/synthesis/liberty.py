@@ -2,7 +2,7 @@
 
 Tables of internal energy are read at one input slope, a quarter up their axis of slopes, and interpolated over load;
 outside their loads the outer segment goes on, as timing tools do it. Conditions (``when``), related pins, rise and fall
-weigh the same: of two transitions of a net one rises and one falls.
+weigh the same: of two transitions of a net one rises and one falls. Delays are read when they are asked for.
 
 Source: Liberty User Guide, version 2017.06, chapters 4 to 6 and 8.
 """
@@ -10,26 +10,18 @@ Source: Liberty User Guide, version 2017.06, chapters 4 to 6 and 8.
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from .cells import Cell, Curve, Pin, Register
+from .delays import EDGES
 from .functions import parse_function
+from .liberty_tables import Units, number, read_table, read_units
 from .liberty_text import Group, parse_liberty
+from .liberty_timing import LOAD, read_arcs
 
 SLOPE_AT = 4  # one over this part of the axis of slopes
-LOAD = "total_output_net_capacitance"
-PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Units:
-    capacitance: float
-    power: float
-    energy: float
-    templates: dict[str, Group]
 
 
 def read_cells(text: str, source: str) -> tuple[str, float, dict[str, Cell]]:
@@ -40,7 +32,7 @@ def read_cells(text: str, source: str) -> tuple[str, float, dict[str, Cell]]:
     """
     library = parse_liberty(text, source)
     try:
-        units = _units(library)
+        units = read_units(library)
         cells = {g.name: _cell(g, library, units) for g in library.inside("cell")}
         voltage = _voltage(library)
     except (ValueError, IndexError) as e:
@@ -54,44 +46,17 @@ def _voltage(library: Group) -> float:
     conditions = (library, "nom_voltage"), *((g, "voltage") for g in library.inside("operating_conditions"))
     for group, name in conditions:
         if name in group.attributes:
-            return _number(group.attributes[name], name)
+            return number(group.attributes[name], name)
     raise ValueError(f"library {library.name}: no nom_voltage and no operating_conditions")
 
 
-def _units(library: Group) -> _Units:
-    if len(load := library.lists.get("capacitive_load_unit", ())) != 2:
-        raise ValueError(f"library {library.name}: capacitive_load_unit (NUMBER, ff or pf) is missing")
-    capacitance = _quantity(f"{load[0]}{load[1]}", "F", "capacitive_load_unit")
-    volt = _quantity(library.attributes.get("voltage_unit", "1V"), "V", "voltage_unit")
-    power = _quantity(library.attributes.get("leakage_power_unit", "1nW"), "W", "leakage_power_unit")
-    templates = {g.name: g for g in library.inside("power_lut_template", "lu_table_template")}
-    return _Units(capacitance=capacitance, power=power, energy=capacitance * volt**2, templates=templates)
-
-
-def _quantity(text: str, unit: str, name: str) -> float:
-    found = re.fullmatch(rf"\s*([\d.eE+-]+)\s*([fpnumk]?){unit}\s*", text, re.IGNORECASE)
-    if not found:
-        raise ValueError(f"{name} {text!r}: expected a number and a unit such as 1p{unit}")
-    return _number(found.group(1), name) * PREFIXES[found.group(2).lower()]
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: {text[:40]!r} is no number")
-    return value
-
-
-def _cell(group: Group, library: Group, units: _Units) -> Cell:
+def _cell(group: Group, library: Group, units: Units) -> Cell:
     try:
         return Cell(
             name=group.name,
-            area=_number(group.attributes.get("area", "0"), "area"),
+            area=number(group.attributes.get("area", "0"), "area"),
             leakage=_leakage(group, library) * units.power,
-            pins={p.name: _pin(p, library, units) for p in group.inside("pin")},
+            pins={p.name: _pin(p, group.name, library, units) for p in group.inside("pin")},
             register=_register(group),
             obstacle=_obstacle(group),
         )
@@ -101,10 +66,10 @@ def _cell(group: Group, library: Group, units: _Units) -> Cell:
 
 def _leakage(group: Group, library: Group) -> float:
     if (given := group.attributes.get("cell_leakage_power")) is not None:
-        return _number(given, "cell_leakage_power")
-    cases = [_number(g.attributes.get("value", "0"), "leakage_power") for g in group.inside("leakage_power")]
+        return number(given, "cell_leakage_power")
+    cases = [number(g.attributes.get("value", "0"), "leakage_power") for g in group.inside("leakage_power")]
     default = library.attributes.get("default_cell_leakage_power", "0")
-    return math.fsum(cases) / len(cases) if cases else _number(default, "default_cell_leakage_power")
+    return math.fsum(cases) / len(cases) if cases else number(default, "default_cell_leakage_power")
 
 
 def _obstacle(group: Group) -> str:
@@ -131,33 +96,36 @@ def _register(group: Group) -> Register | None:
     return None
 
 
-def _pin(group: Group, library: Group, units: _Units) -> Pin:
+def _pin(group: Group, cell: str, library: Group, units: Units) -> Pin:
     output = group.attributes.get("direction") != "input"
     default = library.attributes.get(f"default_{'output' if output else 'input'}_pin_cap", "0")
-    capacitance = _number(group.attributes.get("capacitance", default), f"capacitance of pin {group.name}")
+    name = f"capacitance of pin {group.name}"
+    capacitance = number(group.attributes.get("capacitance", default), name) * units.capacitance
     function = group.attributes.get("function")
     tables = [t for p in group.inside("internal_power") for t in p.inside("rise_power", "fall_power", "power")]
     return Pin(
         output=output,
-        capacitance=capacitance * units.capacitance,
+        capacitance=capacitance,
+        edge_capacitances=_edge_capacitances(group, capacitance, units),
         function=parse_function(function) if function is not None else None,
         curves=tuple(_curve(t, units, group.name) for t in tables),
+        read_arcs=partial(read_arcs, cell, group, units),
     )
 
 
-def _curve(table: Group, units: _Units, pin: str) -> Curve:
-    """The table at the stated slope; axes stand in the table or in its template."""
-    template = units.templates.get(table.name)
-    rows = [_numbers(row, pin) for row in table.lists.get("values", ())]
-    values = np.array([n for row in rows for n in row]) * units.energy
-    if values.size == 1:
-        return Curve(loads=(0.0,), energies=(float(values[0]),))
-    if template is None:
-        raise ValueError(f"pin {pin}: {table.kind} uses the template {table.name!r}, which the library does not have")
-    axes = [(template.attributes[v], _axis(table, template, i, pin)) for i, v in _variables(template)]
-    if math.prod(len(a) for _, a in axes) != values.size:
-        raise ValueError(f"pin {pin}: {table.kind} has {values.size} values on axes of {[len(a) for _, a in axes]}")
-    values = values.reshape([len(a) for _, a in axes])
+def _edge_capacitances(group: Group, capacitance: float, units: Units) -> tuple[float, float]:
+    """Farad of the rising and of the falling pin: the upper end of a range, as late arrivals take it."""
+    name = f"capacitance of pin {group.name}"
+    given = [(*group.lists.get(f"{e}_capacitance_range", ()), group.attributes.get(f"{e}_capacitance")) for e in EDGES]
+    known = [[number(text, name) * units.capacitance for text in texts if text is not None] for texts in given]
+    rise, fall = (max(found, default=capacitance) for found in known)
+    return rise, fall
+
+
+def _curve(table: Group, units: Units, pin: str) -> Curve:
+    """The table at the stated slope."""
+    axes, values = read_table(table, units, pin)
+    values = values * units.energy
     loads: tuple[float, ...] = (0.0,)
     for i, (variable, axis) in reversed(list(enumerate(axes))):
         if variable == LOAD:
@@ -165,15 +133,3 @@ def _curve(table: Group, units: _Units, pin: str) -> Curve:
         else:
             values = np.asarray(values.take(len(axis) // SLOPE_AT, axis=i))
     return Curve(loads=loads, energies=tuple(map(float, np.atleast_1d(values))))
-
-
-def _variables(template: Group) -> list[tuple[int, str]]:
-    return [(i, f"variable_{i}") for i in (1, 2, 3) if f"variable_{i}" in template.attributes]
-
-
-def _axis(table: Group, template: Group, i: int, pin: str) -> list[float]:
-    return _numbers(" ".join(table.lists.get(f"index_{i}", template.lists.get(f"index_{i}", ()))), pin)
-
-
-def _numbers(text: str, pin: str) -> list[float]:
-    return [_number(n, f"a table of pin {pin}") for n in text.replace(",", " ").split()]

@@ -5,11 +5,12 @@
     clock       two transitions a cycle at every clock pin: the library's energy and 1/2 C V^2 of the pin
     leakage     of every cell, the mean of its states
 
-The model has no wires, no clock tree and no delays, so no glitches: a net changes at most once a cycle. Nets that ports
-drive are charged from outside. `gated`: registers that never change during the stimulus, such as tables that were
-written before, get no clock; an ideal gate that costs nothing. Voltage is the library's nominal one. A first version of
-this model was compared with OpenSTA 3.1.0 on the same activities: switching equal within 0.2 %, internal power of gates
-within 10 %, of flip-flops up to 22 % above; OpenSTA leaves out the capacitance of clock pins on a clock from a port.
+The model has no wires and no clock tree. Toggles come from the simulation: without delays a net changes at most once a
+cycle, a timed one has glitches too. Nets that ports drive are charged from outside. `gated`: registers that never
+change during the stimulus, such as tables that were written before, get no clock; an ideal gate that costs nothing.
+Voltage is the library's nominal one. A first version of this model was compared with OpenSTA 3.1.0 on the same
+activities: switching equal within 0.2 %, internal power of gates within 10 %, of flip-flops up to 22 % above; OpenSTA
+leaves out the capacitance of clock pins on a clock from a port.
 
 Source: Liberty User Guide, version 2017.06, chapter 8: energies are in capacitance unit times voltage unit squared.
 """
@@ -23,7 +24,10 @@ from dataclasses import dataclass
 from .gates import Simulated
 from .netlist import Instance, Netlist
 
-MODEL = "zero-delay, no wires, no clock tree"
+MODELS = {
+    "zero-delay": "zero-delay, no wires, no clock tree",
+    "timed": "timed (glitches at the library's delays), no wires, no clock tree",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,7 @@ class Power:
         frequency: hertz.
         voltage: volt.
         gated: whether registers that never change get no clock.
+        model: what the figures leave out.
     """
 
     switching: float
@@ -44,6 +49,7 @@ class Power:
     frequency: float
     voltage: float
     gated: bool
+    model: str
 
     @property
     def total(self) -> float:
@@ -61,7 +67,7 @@ def power(netlist: Netlist, ran: Simulated, *, voltage: float, frequency: float,
 
     Args:
         netlist: the cells.
-        ran: what `simulate_gates` counted.
+        ran: what `simulate_gates` or `simulate_timed` counted.
         voltage: volt, the library's nominal one.
         frequency: hertz.
         gated: no clock for registers that never change.
@@ -89,6 +95,7 @@ def power(netlist: Netlist, ran: Simulated, *, voltage: float, frequency: float,
         frequency=frequency,
         voltage=voltage,
         gated=gated,
+        model=MODELS[ran.activity],
     )
 
 

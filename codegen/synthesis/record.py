@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +15,10 @@ import hwsim
 from .cells import Library
 from .checked import Bench, Checked, check
 from .netlist import Instance, area_of
-from .power import MODEL, Power, power
-from .yosys import Tool, Unit, synthesize
+from .power import MODELS, Power, power
+from .timing import MODEL as TIMING_MODEL
+from .timing import untimed
+from .yosys import Synthesized, Tool, Unit, synthesize
 
 SCHEMA = "hwsim-synthesis/1"
 
@@ -44,6 +46,7 @@ def record(checked: Checked, *, frequency: float) -> dict[str, Any]:
     """Figures of a netlist that passed its check, with their provenance; areas in the library's unit, SI units else."""
     made = checked.synthesized
     unit, library, netlist = made.unit, made.library, made.netlist
+    timing = _timing(made)
     return {
         "schema": SCHEMA,
         "unit": {
@@ -62,9 +65,11 @@ def record(checked: Checked, *, frequency: float) -> dict[str, Any]:
         "cell_count": len(netlist.cells),
         "register_count": len(netlist.registers),
         "depth": netlist.depth,
+        "timing": timing,
         "power": {
-            "model": MODEL,
+            "model": MODELS[checked.ran.activity],
             "frequency_hz": frequency,
+            "frequency_reached": _reached(frequency, timing),
             "voltage_v": library.voltage,
             **{
                 name: _power(power(netlist, checked.ran, voltage=library.voltage, frequency=frequency, gated=gated))
@@ -109,6 +114,23 @@ def _check(checked: Checked) -> dict[str, Any]:
 def _area(cells: Iterable[Instance], library: Library) -> dict[str, Any]:
     total = area_of(cells)
     return {"total": total, "unit": library.area_unit, "nand2": total / library.nand2.area}
+
+
+def _timing(made: Synthesized) -> dict[str, Any]:
+    """The longest path; figures are None where the library gives no delays of `untimed` cells."""
+    missing = list(untimed(made.netlist))
+    return {
+        "model": TIMING_MODEL,
+        "critical_path_s": None if missing else made.timing.critical_path,
+        "max_frequency_hz": None if missing else made.timing.max_frequency,
+        "untimed": missing,
+    }
+
+
+def _reached(frequency: float, timing: Mapping[str, Any]) -> bool | None:
+    """Whether the unit can have this clock; None where its delays are not known."""
+    path = timing["critical_path_s"]
+    return None if path is None else bool(frequency * path <= 1)
 
 
 def _power(p: Power) -> dict[str, float]:

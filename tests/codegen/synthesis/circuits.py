@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from codegen.synthesis import Bench, Unit, library_named
+from codegen.synthesis import Bench, Library, Unit, library_named
 from codegen.synthesis.libraries import OSU018
 from codegen.synthesis.netlist import Netlist, read_netlist
 from codegen.synthesis.yosys import tools
@@ -21,16 +21,19 @@ needs_iverilog = pytest.mark.skipif(not shutil.which("iverilog"), reason="left o
 
 
 def by_hand(
-    cells: dict[str, tuple[str, dict[str, Any]]], inputs: dict[str, list[Any]], outputs: dict[str, list[Any]]
+    cells: dict[str, tuple[str, dict[str, Any]]],
+    inputs: dict[str, list[Any]],
+    outputs: dict[str, list[Any]],
+    library: Library = OWN,
 ) -> Netlist:
-    """A netlist in gate equivalents: cells by name as type and bit by pin; bits of ports."""
+    """A netlist, in gate equivalents unless a library is given: cells by name as type and bit by pin; bits of ports."""
     module = {
         "ports": {
             n: {"direction": d, "bits": b} for d, p in (("input", inputs), ("output", outputs)) for n, b in p.items()
         },
         "cells": {n: {"type": t, "connections": {p: [b] for p, b in pins.items()}} for n, (t, pins) in cells.items()},
     }
-    return read_netlist(json.dumps({"modules": {"top": module}}), "top", "clk", OWN)
+    return read_netlist(json.dumps({"modules": {"top": module}}), "top", "clk", library)
 
 
 def inverters() -> Netlist:

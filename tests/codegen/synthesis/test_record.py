@@ -1,11 +1,15 @@
 """A record holds the figures, what they sum up, and where they come from."""
 
 import json
+import re
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from codegen.synthesis import library_named, measure
+from codegen.synthesis import check, library_named, measure, record, synthesize
+from codegen.synthesis.gate_equivalents import gate_equivalents
 from codegen.synthesis.record import verilog_sha256
 
 from .circuits import OWN, mac, mac_bench, needs_osu018, needs_yosys
@@ -50,6 +54,30 @@ def test_totals_are_sums_and_provenance_is_whole(name: str) -> None:
         "vectors": 18 * 70,
     }
     assert r["tools"]["synthesis"].startswith("Yosys 0.")
+    timing = r["timing"]
+    assert 0 < timing["critical_path_s"] == near(1 / timing["max_frequency_hz"])
+    assert (timing["model"], timing["untimed"]) == ("static, no wires, ideal clock", [])
+
+
+@needs_yosys
+def test_a_clock_that_the_unit_cannot_have_is_labelled() -> None:
+    checked = check(synthesize(mac(), OWN), mac_bench())
+    most = record(checked, frequency=5e8)["timing"]["max_frequency_hz"]
+    found = [record(checked, frequency=f)["power"]["frequency_reached"] for f in (0.999 * most, 1.001 * most)]
+    assert found == [True, False]
+
+
+@needs_yosys
+def test_a_library_without_delays_gives_no_critical_path(tmp_path: Path) -> None:
+    bare = re.sub(r"timing \(\) \{(?:[^{}]|\{[^{}]*\})*\}", "", gate_equivalents())
+    (tmp_path / "bare.lib").write_text(bare)
+    made = synthesize(mac(), OWN)
+    cells = library_named(str(tmp_path / "bare.lib")).cells
+    netlist = made.netlist
+    bared = replace(netlist, registers=tuple(replace(i, cell=cells["DFF"]) for i in netlist.registers))
+    r = record(check(replace(made, netlist=bared), mac_bench()), frequency=5e8)
+    assert r["timing"]["untimed"] == ["DFF"]
+    assert r["timing"]["critical_path_s"] is r["timing"]["max_frequency_hz"] is r["power"]["frequency_reached"] is None
 
 
 @needs_yosys
