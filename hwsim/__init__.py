@@ -17,6 +17,9 @@ from .blockformats import (
 )
 from .comparison import FormatError, compare
 from .contracts import CONTRACTS, Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
+from .costs.estimates import Estimate
+from .costs.estimation import estimate
+from .costs.hardware import Hardware
 from .formats import (
     BINARY,
     E8M0,
@@ -101,9 +104,11 @@ __all__ = [
     "BlockTensor",
     "Datapath",
     "Dyadic16",
+    "Estimate",
     "FloatFormat",
     "FormatError",
     "Graph",
+    "Hardware",
     "IntFormat",
     "Narrowest",
     "Node",
@@ -117,6 +122,7 @@ __all__ = [
     "TflmDouble",
     "Value",
     "compare",
+    "estimate",
     "load",
     "narrowest_accumulator",
     "quantize",

@@ -17,6 +17,7 @@ from . import (
     compare,
     doctor,
     emit,
+    estimate,
     explain,
     fit_lut,
     memory,
@@ -29,7 +30,23 @@ from . import (
 )
 from .errors import Parser, explained, internal
 
-COMMANDS = (build, simulate, emit, verify, explain, show, memory, params, fit_lut, compare, synth, bench, train, doctor)
+COMMANDS = (
+    build,
+    simulate,
+    emit,
+    verify,
+    explain,
+    show,
+    memory,
+    params,
+    fit_lut,
+    compare,
+    estimate,
+    synth,
+    bench,
+    train,
+    doctor,
+)
 EXAMPLES = """examples:
   hwsim build -o build/                  the shipped example: quantize, verify, C, ONNX, report
   hwsim build mymodel:net --calibrate data.npz -o build/

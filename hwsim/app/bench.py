@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_edge, bench_formats, bench_host, bench_lut, bench_magika, bench_qdq
+from . import bench_area, bench_edge, bench_formats, bench_host, bench_lut, bench_magika, bench_qdq
 from .bench_models import add_models
 from .folder import check_file, place, write_folder
 from .pool import add_jobs
@@ -41,6 +41,9 @@ BENCHES = (
     ),
     Bench(name="host", what="our C beside LiteRT, TFLM and ONNX Runtime on one core", run=bench_host.run),
     Bench(name="edge", what="instructions of our C on emulated Cortex-M and RISC-V", run=bench_edge.run),
+    Bench(
+        name="area", what="recorded units beside GQA-LUT's and LLM-FP4's areas; the laws' errors", run=bench_area.run
+    ),
     Bench(name="magika", what="how often Magika in integers answers as in float", run=bench_magika.run),
 )
 EXAMPLES = f"""what there is to measure:

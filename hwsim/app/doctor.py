@@ -22,6 +22,10 @@ PACKAGES = {
     "torch": "build package.module:function, train",
     "deap": "genetic table fits",
 }
+HARDWARE = {
+    "iverilog": "verify --against verilog",
+    "yosys": "synth, synth --refresh; estimate serves without",
+}
 COMPILERS = ("cc", "gcc", "clang")
 EDGE = {  # command: (Debian's package, what it enables)
     "arm-none-eabi-gcc": ("gcc-arm-none-eabi", "C for Cortex-M"),
@@ -61,8 +65,23 @@ def run(args: argparse.Namespace) -> int:
     edge.append(
         ["unicorn", found("unicorn") or "not found (pip install unicorn)", "in place of QEMU, but for Cortex-M55"]
     )
-    print(text_table(("microcontrollers", "version", "enables"), edge))
+    print(text_table(("microcontrollers", "version", "enables"), edge), end="\n\n")
+    rtl = [[n, compiler(n, "-V") or f"not found (apt-get install {n})", what] for n, what in HARDWARE.items()]
+    rtl.append(["osu018", osu018(), "synth --lib osu018, a real library beside the gate equivalents"])
+    print(text_table(("hardware", "version", "enables"), rtl))
     return 0
+
+
+def osu018() -> str:
+    """Whether Debian's cells are there."""
+    try:
+        from codegen.synthesis import library_named
+
+        return library_named("osu018").source
+    except ImportError:
+        return "needs hwsim[codegen]"
+    except ValueError:
+        return "not found (apt-get install qflow-tech-osu018)"
 
 
 def found(package: str) -> str:
@@ -80,13 +99,13 @@ def missing(package: str) -> str:
     )
 
 
-def compiler(name: str) -> str:
+def compiler(name: str, option: str = "--version") -> str:
     """First line of what a compiler says of itself, or nothing."""
     path = shutil.which(name)
     if path is None:
         return ""
     try:
-        told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        told = subprocess.run([path, option], capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired) as e:
         return f"does not run: {e}"
     return told.partition("\n")[0] or "says nothing of its version"

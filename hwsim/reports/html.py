@@ -33,6 +33,11 @@ BARS, BAR_NAME = 40, 18  # bars of a chart, letters of a name beside one
 
 def render_html(report: Mapping[str, Any]) -> str:
     """The page, complete; every text in it is escaped."""
+    return render("report.html.j2", page_view(report))
+
+
+def render(template: str, view: Mapping[str, Any]) -> str:
+    """A page from one of `TEMPLATES`; every text in it is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -42,7 +47,7 @@ def render_html(report: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page: str = environment.get_template("report.html.j2").render(page_view(report))
+    page: str = environment.get_template(template).render(view)
     return page
 
 
@@ -142,14 +147,14 @@ def _layer_row(i: int, layer: Mapping[str, Any]) -> dict[str, str]:
 def _sqnr_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Signal to quantization noise of each value that float has too."""
     bars = [
-        _bar(layer, f"{w.sqnr(layer)} dB", [("a", max(layer["sqnr_db"], 0.0))])
+        bar_of(layer, f"{w.sqnr(layer)} dB", [("a", max(layer["sqnr_db"], 0.0))])
         for layer in layers
         if layer["sqnr_db"] is not None and layer["op"] not in MOVEMENT
     ]
     note = (
         "Signal to quantization noise against the float model, dB; values equal to float, and moved ones, are left out."
     )
-    return _chart("SQNR per layer", note, [], bars, shortest=True)
+    return chart_of("SQNR per layer", note, [], bars, shortest=True)
 
 
 def _memory_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -157,10 +162,10 @@ def _memory_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     bars = []
     for layer in layers:
         constants, result = layer["constant_bytes"], layer["result_bytes"]
-        bars.append(_bar(layer, w.size(constants + result), [("a", constants), ("b", result)]))
+        bars.append(bar_of(layer, w.size(constants + result), [("a", constants), ("b", result)]))
     legend = [("a", "constants (flash)"), ("b", "result (RAM, before buffers are shared)")]
     note = "Bytes of weights, biases and tables, and of each result, for one sample."
-    return _chart("Memory per layer", note, legend, bars)
+    return chart_of("Memory per layer", note, legend, bars)
 
 
 def _bits_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -168,19 +173,20 @@ def _bits_chart(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     bars = []
     for layer in (x for x in layers if x["op"] in ACCUMULATING):
         spare = layer["bits_declared"] - layer["bits_needed"]
-        bars.append(_bar(layer, f"{w.bits(layer)} bits", [("a", layer["bits_needed"]), ("rest", spare)]))
+        bars.append(bar_of(layer, f"{w.bits(layer)} bits", [("a", layer["bits_needed"]), ("rest", spare)]))
     legend = [("a", "proven"), ("rest", "spare")]
     note = "Bits that an exact result can need for any input, partial sums included, of the bits it has."
-    return _chart("Accumulators", note, legend, bars, first=True)
+    return chart_of("Accumulators", note, legend, bars, first=True)
 
 
-def _bar(layer: Mapping[str, Any], text: str, parts: list[tuple[str, float]]) -> dict[str, Any]:
+def bar_of(layer: Mapping[str, Any], text: str, parts: list[tuple[str, float]]) -> dict[str, Any]:
+    """One bar: what is named in ``value``, the text beside it, its parts by CSS class."""
     full = w.name(layer["value"], 60)
     short = full if len(full) <= BAR_NAME else full[:8] + "\N{HORIZONTAL ELLIPSIS}" + full[9 - BAR_NAME :]
     return {"name": short, "full": full, "text": text, "parts": parts}
 
 
-def _chart(
+def chart_of(
     title: str, note: str, legend: Any, bars: list[dict[str, Any]], *, shortest: bool = False, first: bool = False
 ) -> dict[str, Any]:
     """At most `BARS` bars, the longest (or shortest; by their first part alone) ones, in the graph's order."""

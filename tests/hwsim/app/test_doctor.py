@@ -13,6 +13,8 @@ def test_versions_and_what_they_enable(hwsim):
     assert "gcc" in out
     assert "qemu-system-riscv32" in out
     assert "unicorn" in out
+    assert "iverilog" in out
+    assert "osu018" in out
 
 
 def test_missing_packages_say_how_to_get_them(hwsim, monkeypatch):
@@ -24,6 +26,7 @@ def test_missing_packages_say_how_to_get_them(hwsim, monkeypatch):
     assert "not found" in out
     assert "not found (apt-get install gcc-arm-none-eabi)" in out
     assert "not found (pip install unicorn)" in out
+    assert "not found (apt-get install yosys)" in out
 
 
 def test_a_compiler_that_hangs_is_no_error(monkeypatch):

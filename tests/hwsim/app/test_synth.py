@@ -41,6 +41,20 @@ def test_the_table(files: Path, capsys) -> None:
     assert "check    passed, 90 vectors\n" in out
     assert re.search(r"^clocked( +[\d.e-]+){6}$", out, re.MULTILINE)
     assert "500 MHz, 0.9 V; zero-delay, no wires, no clock tree" in out
+    assert re.search(r"^timing +critical path 0\.\d+ ns, at most \d+ MHz; static, no wires, ideal clock$", out, re.M)
+    assert "WARNING" not in out
+
+
+@needs_yosys
+def test_a_clock_above_the_critical_path_is_warned_of(files: Path, capsys) -> None:
+    run(files / "mac.v", "--top", "mac", "--set", "W=4", "--vectors", files / "v.npz", "--frequency", "1e10")
+    assert "WARNING: the critical path does not allow this clock" in capsys.readouterr().out
+
+
+@needs_yosys
+def test_timed_power(files: Path, capsys) -> None:
+    run(files / "mac.v", "--top", "mac", "--set", "W=4", "--vectors", files / "v.npz", "--timed")
+    assert "timed (glitches at the library's delays), no wires" in capsys.readouterr().out
 
 
 @needs_yosys
