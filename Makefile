@@ -3,7 +3,7 @@
 # make evidence  measure again every figure in the README that is too long for the tests
 # make deps-ci   Debian packages that tests use (in CI nothing is skipped), deps-edge and deps-hw among them
 # make deps-edge Debian's cross compilers and QEMU, for verify --against cortex-m4 and its kind
-# make deps-hw   Icarus Verilog, yosys and the cells of osu018, for verify --against verilog and synthesis
+# make deps-hw   Icarus Verilog, Verilator, yosys and the cells of osu018, for verify --against verilog and synthesis
 
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q -c constraints.txt
@@ -26,7 +26,7 @@ demo: .venv/.codegen
 	.venv/bin/hwsim build -o build/
 
 test: .venv/.test
-	.venv/bin/python -m pytest -n $(JOBS)
+	.venv/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 evidence: .venv/.evidence
 	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
@@ -41,6 +41,8 @@ evidence: .venv/.evidence
 	for m in mlp ds-cnn resnet8 vit-tiny; do .venv/bin/hwsim build --quiet $$m -o build/edge/$$m > /dev/null && printf '\n%s\n' $$m && .venv/bin/hwsim verify --quiet build/edge/$$m/model.qg --samples 2 --against $(EDGE) || exit; done > docs/evidence/edge.txt
 	for m in $(WAKEWORDS) $(wildcard $(TINY)/ad01_int8.tflite $(TINY)/kws_ref_model.tflite); do printf '\n%s\n' $$(basename $$m) && .venv/bin/hwsim verify --quiet $$m --contract tflm_double --samples 2 --against $(EDGE) || exit; done >> docs/evidence/edge.txt
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
+	.venv/bin/hwsim bench area > docs/evidence/area.txt
+	.venv/bin/python -m algos.cost_evidence docs/evidence/costs.json
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
 	.venv/bin/python -m algos.fp4_evidence docs/evidence/llm-fp4.json --graphs build/formats
 	for m in vit-tiny minilm smollm2; do for g in build/formats/$$m-*.qg; do echo "$$g"; .venv/bin/hwsim verify --quiet $$g build/formats/$$m.npz || exit; done; done > docs/evidence/verify-formats.txt
@@ -73,7 +75,7 @@ deps-edge:
 
 deps-hw:
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends iverilog qflow-tech-osu018 yosys
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends iverilog qflow-tech-osu018 verilator yosys
 
 deps-ci: deps-edge deps-hw
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev make cmake valgrind dataset-fashion-mnist
