@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hwsim.app import main
 from hwsim.app.shipped import EXAMPLES
+from tests import cost_tables
 from tests.bench_tables import edge_rows, host_rows
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +61,14 @@ def recorded(name: str) -> Any:
 def flat() -> str:
     """The README in one line."""
     return " ".join(README.split())
+
+
+@pytest.mark.parametrize("rows", [cost_tables.pwl_rows, cost_tables.operator_rows, cost_tables.model_rows])
+def test_the_figures_about_hardware_are_the_recorded_ones(rows: Callable[[], list[str]]) -> None:
+    wanted = [row for row in rows() if row]
+    assert cost_tables.narrow_text() in flat()
+    assert len(wanted) > 4
+    assert not [row for row in wanted if row not in README.splitlines()]
 
 
 def test_the_figures_about_fitted_tables_are_the_recorded_ones() -> None:
