@@ -113,13 +113,13 @@ def refresh(
     Raises:
         ValueError: no Yosys; a file of another library.
     """
-    if not (found := tools()):
-        raise ValueError("no Yosys found: recorded tables serve without it, to make them again install yosys")
-    head, known = header(name, library, found[0]), _known(path)
+    known = _known(path)
     if known and known["head"]["library"]["name"] != library.name:
         old = known["head"]["library"]["name"]
         raise ValueError(f"{path.name} is of {old}, not of {library.name}: write elsewhere, or remove it first")
-    kept = {} if again else known
+    if not (found := tools()):
+        raise ValueError("no Yosys found: recorded tables serve without it, to make them again install yosys")
+    head, kept = header(name, library, found[0]), {} if again else known
     fresh = all(kept.get("head", {}).get(k) == head[k] for k in ("library", "tools", "stimuli"))
     units: list[dict[str, Any]] = []
     made = 0
