@@ -16,6 +16,7 @@ import numpy as np
 import hwsim
 from hwsim.costs.families import family_named
 from hwsim.costs.technology import PICO, SCHEMA
+from hwsim.store import write_atomically
 
 from ..rtl import Unit
 from .benches import bench_of, verilog_of
@@ -24,7 +25,7 @@ from .catalogue_stimuli import LANES, activity, kinds, stimulus
 from .cells import Library
 from .checked import check
 from .record import record, verilog_sha256
-from .yosys import Synthesized, Tool, synthesize, tools, version
+from .yosys import Synthesized, Tool, script_hashes, synthesize, tools, version
 
 SEED = 1
 FREQUENCY = 200e6  # hertz, of the recorded powers; energies a cycle do not depend on it
@@ -97,7 +98,7 @@ def _run(entry: Entry, unit: Unit, made: Synthesized, kind: str) -> tuple[dict[s
 def refresh(
     name: str, library: Library, entries: Iterable[Entry], path: Path, say: Callable[[str], None], again: bool = False
 ) -> int:
-    """Write a technology table, unit by unit, so that nothing is lost when it is stopped.
+    """Write a technology table. What is made goes to a ``.partial`` file first, from which a later run goes on.
 
     Args:
         name: of the table.
@@ -113,42 +114,53 @@ def refresh(
     Raises:
         ValueError: no Yosys; a file of another library.
     """
-    known = _known(path)
-    if known and known["head"]["library"]["name"] != library.name:
-        old = known["head"]["library"]["name"]
+    if path.is_file() and (old := json.loads(path.read_text())["library"]["name"]) != library.name:
         raise ValueError(f"{path.name} is of {old}, not of {library.name}: write elsewhere, or remove it first")
     if not (found := tools()):
         raise ValueError("no Yosys found: recorded tables serve without it, to make them again install yosys")
-    head, kept = header(name, library, found[0]), {} if again else known
-    fresh = all(kept.get("head", {}).get(k) == head[k] for k in ("library", "tools", "stimuli"))
+    head, begun = header(name, library, found[0]), path.with_suffix(".partial")
+    kept = ({} if again else _kept(path, head)) | _kept(begun, head)
     units: list[dict[str, Any]] = []
     made = 0
     for entry in entries:
-        old = kept.get("units", {}).get(entry.text) if fresh else None
-        if old and old["verilog_sha256"] == verilog_sha256(verilog_of(entry.unit)):
+        if (old := kept.get(entry.text)) and _current(entry, old, library):
             units.append(old | {"held_out": entry.held_out})
             continue
         units.append(measured(entry, library, found[0]))
         made += 1
         say(f"{name}: {entry.text}: {units[-1]['area']:,.6g} {library.area_unit}")
-        _write(path, head, units)
+        _write(begun, head, units)
+    if not made and path.is_file():  # the date is that of the last unit made
+        head["date"] = json.loads(path.read_text())["date"]
     _write(path, head, units)
+    begun.unlink(missing_ok=True)
     return made
 
 
-def _known(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+def _kept(path: Path, head: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Units of a file, by text, if the same library, tools and stimuli made them."""
+    data = json.loads(path.read_text()) if path.is_file() else {}
+    if any(data.get(k) != head[k] for k in ("library", "tools", "stimuli")):
         return {}
-    data = json.loads(path.read_text())
-    texts = (Entry(family=u["family"], parameters=u["parameters"]).text for u in data["units"])
-    return {"head": data, "units": dict(zip(texts, data["units"], strict=True))}
+    return {Entry(family=u["family"], parameters=u["parameters"]).text: u for u in data["units"]}
+
+
+def _current(entry: Entry, old: Mapping[str, Any], library: Library) -> bool:
+    """Whether Verilog, script and stimuli would be the same again."""
+    unit = entry.unit
+    made = verilog_of(unit)
+    if old["verilog_sha256"] != verilog_sha256(made) or old["script_sha256"] not in script_hashes(made, library):
+        return False
+    first, *_ = names = kinds(unit)
+    bench = bench_of(unit, stimulus(unit, first, SEED), LANES, first)
+    return [r["stimulus"] for r in old["runs"]] == list(names) and old["runs"][0]["sha256"] == bench.sha256()
 
 
 def _write(path: Path, head: Mapping[str, Any], units: Iterable[Mapping[str, Any]]) -> None:
     """One unit a line: short, and a change of one unit is a change of one line."""
     lines = ",\n".join(json.dumps(_rounded(u), allow_nan=False) for u in units)
     top = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
-    path.write_text(f'{top},\n "units": [\n{lines}\n ]\n}}\n')
+    write_atomically(path, f'{top},\n "units": [\n{lines}\n ]\n}}\n'.encode())
 
 
 def _rounded(value: Any) -> Any:

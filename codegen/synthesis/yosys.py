@@ -89,7 +89,7 @@ class Synthesized:
     @property
     def script_sha256(self) -> str:
         """Of the script, of the mapping of flip-flops, and of nothing else."""
-        return hashlib.sha256(f"{self.script}{mapping(self.library)}".encode()).hexdigest()
+        return _script_hash(self.script, self.library)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +164,15 @@ def script(unit: Unit, library: Library, arithmetic: str) -> str:
     lines += [f"abc -liberty @/{LIBERTY}", "opt_clean -purge", "rename -enumerate -pattern u%"]
     lines += [f"rename -top {unit.top}", "write_json @/netlist.json"]
     return "\n".join(lines) + "\n"
+
+
+def script_hashes(unit: Unit, library: Library) -> set[str]:
+    """Hashes of the scripts that `synthesize` tries for a unit, one of which a record names."""
+    return {_script_hash(script(unit, library, how), library) for how in ARITHMETIC}
+
+
+def _script_hash(text: str, library: Library) -> str:
+    return hashlib.sha256(f"{text}{mapping(library)}".encode()).hexdigest()
 
 
 def _run(tool: Tool, arguments: list[str], folder: str, unit: Unit) -> None:

@@ -70,10 +70,35 @@ def test_refresh_writes_and_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert json.loads(path.read_text()) == first
     assert refresh.refresh("toy", library, two[1:], path, said.append) == 0
     assert [u["family"] for u in json.loads(path.read_text())["units"]] == ["multiply"]
-    monkeypatch.setattr(refresh, "verilog_sha256", lambda unit: "another")
-    assert refresh.refresh("toy", library, two[1:], path, said.append) == 1
+    for name, another in (
+        ("verilog_sha256", lambda unit: "another"),
+        ("script_hashes", lambda unit, library: set()),
+        ("SEED", 2),
+    ):
+        with monkeypatch.context() as m:
+            m.setattr(refresh, name, another)
+            assert refresh.refresh("toy", library, two[1:], path, said.append) == 1
+    assert refresh.refresh("toy", library, two[1:], path, said.append) == 1  # the seed is back
     read = technology_named(str(path))
     assert read.recorded("multiply", a=3, b=3).area == first["units"][1]["area"]
+
+
+def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    """The table is untouched until all is made; what was made is not made again."""
+    library, path = library_named("gate-equivalents"), tmp_path / "toy.json"
+    two = (Entry(family="add", parameters={"bits": 4}), Entry(family="multiply", parameters={"a": 3, "b": 3}))
+    refresh.refresh("toy", library, two, path, lambda text: None)
+    before = path.read_text()
+
+    def stop(text: str) -> None:
+        if "multiply" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        refresh.refresh("toy", library, two, path, stop, again=True)
+    assert path.read_text() == before
+    assert refresh.refresh("toy", library, two, path, lambda text: None, again=True) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.json"]
 
 
 def test_a_wrong_netlist_has_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
