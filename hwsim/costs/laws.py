@@ -258,9 +258,11 @@ def _check_range(technology: Technology, kind: Family, wanted: Parameters) -> No
     for name, value in wanted.items():
         size = _size(value)
         sizes = [_size(u.parameters[name]) for u in same]
-        if not sizes or not min(sizes) <= size <= max(sizes):
-            known = f"{min(sizes)}..{max(sizes)}" if sizes else "nothing"
-            what = f"{kind.name} {_text(wanted)}: {name} of {size} is outside the recorded {known}"
+        if not sizes:
+            what = f"{kind.name} {_text(wanted)}: no {f'{kind.name} of {group}' if group else kind.name} was recorded"
+            raise ValueError(f"{technology.name}: {what}; record some (hwsim synth --refresh --all) or choose another")
+        if not min(sizes) <= size <= max(sizes):
+            what = f"{kind.name} {_text(wanted)}: {name} of {size} is outside the recorded {min(sizes)}..{max(sizes)}"
             raise ValueError(f"{technology.name}: {what}; record it (hwsim synth --refresh) or choose another")
 
 

@@ -95,6 +95,10 @@ def test_other_refusals() -> None:
         unit_cost(toy, "adder", bits=8)
     with pytest.raises(ValueError, match=r"add: parameters \['width'\]; it has bits"):
         unit_cost(toy, "add", width=8)
+    with pytest.raises(ValueError, match="multiply a 8, b 8: no multiply was recorded; record some"):
+        unit_cost(toy, "multiply", a=8, b=8)
+    with pytest.raises(ValueError, match="no mac of 4 lanes was recorded"):
+        unit_cost(toy, "mac", a="int8", b="int8", acc=32, lanes=4)
     with pytest.raises(ValueError, match="toggle rate 'y' is missing"):
         unit_cost(toy, "add", bits=24).dynamic({"x": 1.0})
     with pytest.raises(ValueError, match="float_mac format fp32, acc fp32 was not recorded"):
