@@ -80,6 +80,7 @@ FLOAT_MACS = (
     ("fp8_e4m3", "fp8_e4m3", 48), ("fp8_e3m4", "fp8_e3m4", 32),
 )  # fmt: skip
 HELD_FLOAT_MACS = (("fp6_e2m3", "fp6_e2m3", 32), ("fp6_e2m3", "fp4_e2m1", 20), ("fp8_e2m5", "fp8_e2m5", 28))
+EDGE = tuple(("int9", b, acc) for b, acc in (("int8", 32), ("int8", 24), ("int8", 21), ("int4", 32)))
 OPERATORS = ("int4", "int6", "fp4_e2m1", "fp6_e3m2", "fp4_e2m1 x fp4_e1m2")
 LANES = (("int4", "int4", 24, 8), ("int8", "int4", 32, 8), ("int8", "int8", 32, 4), ("int8", "int8", 32, 16))
 PWL = ((4, 8), (8, 4), (8, 32), (8, 64), (12, 8), (16, 4), (16, 32), (24, 8))
@@ -95,7 +96,7 @@ CATALOGUE: tuple[Entry, ...] = (
     *_entries("mac", tuple((*r, 1) for r in (*INTEGER_MACS, *FLOAT_MACS))),
     *_entries("mac", tuple((*r, 1) for r in (*HELD_MACS, *HELD_FLOAT_MACS)), held_out=True),
     *_entries("mac", LANES),
-    *_entries("pe", (*SHOWN_MACS, *INTEGER_MACS, *FLOAT_MACS, ("int9", "int8", 32), ("int9", "int4", 32))),
+    *_entries("pe", (*SHOWN_MACS, *INTEGER_MACS, *FLOAT_MACS, *EDGE)),
     *_entries("pe", (*HELD_MACS, *HELD_FLOAT_MACS), held_out=True),
     *_entries("pwl", PWL),
     *_entries("pwl", PWL_HELD, held_out=True),

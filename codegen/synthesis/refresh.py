@@ -15,7 +15,7 @@ import numpy as np
 
 import hwsim
 from hwsim.costs.families import family_named
-from hwsim.costs.technology import PICO, SCHEMA
+from hwsim.costs.technology import PICO, SCHEMA, technology_named
 from hwsim.store import write_atomically
 
 from ..rtl import Unit
@@ -114,7 +114,9 @@ def refresh(
     Raises:
         ValueError: no Yosys; a file of another library.
     """
-    if path.is_file() and (old := json.loads(path.read_text())["library"]["name"]) != library.name:
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent}: no such folder, so {path.name} cannot be written there")
+    if path.is_file() and (old := technology_named(str(path)).record["library"]["name"]) != library.name:
         raise ValueError(f"{path.name} is of {old}, not of {library.name}: write elsewhere, or remove it first")
     if not (found := tools()):
         raise ValueError("no Yosys found: recorded tables serve without it, to make them again install yosys")

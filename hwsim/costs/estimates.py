@@ -88,7 +88,7 @@ class Estimate:
         for n in self.nodes:
             groups.setdefault(n.work.layer, []).append(n)
         made = (LayerCost(name=name, nodes=tuple(nodes)) for name, nodes in groups.items())
-        return tuple(x for x in made if x.cycles or x.sram)
+        return tuple(x for x in made if x.cycles or x.sram or x.energy)
 
     @cached_property
     def whole(self) -> LayerCost:
@@ -155,9 +155,13 @@ class Estimate:
             f"{name}: no netlist of these parameters, so its table is clocked while it is read" for name in tables
         ]
         unscaled = [] if m.technology.node else ["SRAM figures stay at 45 nm: the technology has no node"]
+        still = [
+            f"{a.name}: weight-stationary elements have the area of output-stationary ones, and no energy"
+            for a in m.hardware.arrays if a.dataflow == "weight"
+        ]  # fmt: skip
         without = [] if self.samples else ["energy needs samples: area and cycles only"]
         return [
-            *without, *slow, *ungated, *unscaled,
+            *without, *slow, *ungated, *unscaled, *still,
             "not counted: wires, clock tree, control, leakage of SRAM",
             "SRAM and DRAM figures are literature, not synthesis",
         ]  # fmt: skip

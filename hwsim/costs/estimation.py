@@ -53,6 +53,10 @@ def estimate(
     """
     hardware = hardware_named(hw) if isinstance(hw, str) else hw
     machine = machine_of(hardware, technology)
+    still = [a.name for a in hardware.arrays if a.dataflow == "weight"]
+    if still and inputs is not None:
+        what = f"array {still[0]!r} is weight stationary, and no such element was recorded"
+        raise ValueError(f"hardware {hardware.name!r}: {what}: cycles and traffic, no energy; leave the samples out")
     works = mapped(graph, hardware)
     if not any(w.latency.cycles for w in works):
         raise ValueError(f"graph {graph.name[:60]!r}: no node takes a cycle, so there is nothing to estimate")

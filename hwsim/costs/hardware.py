@@ -53,6 +53,8 @@ class MatrixUnit:
             raise ValueError(f"{where}: give a and b, or block, or float: one of the three")
         if self.floating and self.floating not in FLOATS:
             raise ValueError(f"{where}: float {self.floating!r} is unknown: use one of {', '.join(FLOATS)}")
+        if not self.a and self.accumulator != ACC:
+            raise ValueError(f"{where}: accumulator {self.accumulator} of blocks or floats; theirs have {ACC} bits")
         if self.floating and self.lanes != 1:
             raise ValueError(f"{where}: lanes {self.lanes} of floats; an element adds one product a cycle")
         grid = self.array
@@ -112,6 +114,8 @@ class VectorUnit:
         for name, value in checked_parameters(family_named(self.family), self.parameters).items():
             if isinstance(value, int):
                 check_counts(f"vector.{self.family}", **{name: value})
+            elif not self.family.startswith("float"):
+                raise ValueError(f"vector.{self.family}: {name} {value!r} must be a number of bits or entries")
 
     @property
     def text(self) -> str:

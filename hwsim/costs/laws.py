@@ -2,8 +2,8 @@
 
 A law is linear in a family's features, fitted by least squares of *relative* errors: area and leakage relative to
 themselves, energies relative to the whole energy of a cycle. It holds between the smallest and the largest recorded
-value of each parameter and refuses outside. Its error is the largest relative one over the netlists that it was fitted
-to; tests/hwsim/costs/test_laws.py holds it against netlists that it has not seen.
+value of each parameter and of each feature of the area, and refuses outside. Its error is the largest relative one over
+the netlists that it was fitted to; tests/hwsim/costs/test_laws.py holds it against netlists that it has not seen.
 """
 
 from __future__ import annotations
@@ -263,6 +263,14 @@ def _check_range(technology: Technology, kind: Family, wanted: Parameters) -> No
             raise ValueError(f"{technology.name}: {what}; record some (hwsim synth --refresh --all) or choose another")
         if not min(sizes) <= size <= max(sizes):
             what = f"{kind.name} {_text(wanted)}: {name} of {size} is outside the recorded {min(sizes)}..{max(sizes)}"
+            raise ValueError(f"{technology.name}: {what}; record it (hwsim synth --refresh) or choose another")
+    assert kind.area
+    known = [kind.area(u.parameters) for u in same]
+    for feature, amount in kind.area(wanted).items():
+        ends = min(f[feature] for f in known), max(f[feature] for f in known)
+        if not ends[0] <= amount <= ends[1]:
+            limits = f"outside the recorded {ends[0]:g}..{ends[1]:g}"
+            what = f"{kind.name} {_text(wanted)}: {amount:g} of [{feature}] is {limits}"
             raise ValueError(f"{technology.name}: {what}; record it (hwsim synth --refresh) or choose another")
 
 

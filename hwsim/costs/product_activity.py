@@ -39,7 +39,11 @@ def product_activity(unit: MatrixUnit, node: Node, env: Mapping[str, Codes], see
     if isinstance(node.op, BlockMatMul):
         return _block_activity(unit, node, env, rows, columns, where)
     a3, b3 = (_in_lanes(x, unit.lanes) for x in (rows, columns))
-    return mac_activity(a3, b3, unit.formats, unit.accumulator)
+    if a3.shape[1] > 1:
+        return mac_activity(a3, b3, unit.formats, unit.accumulator)
+    rates = mac_activity(a3.swapaxes(0, 1), b3.swapaxes(0, 1), unit.formats, unit.accumulator)
+    products = np.asarray(unit.formats[0].to_int(a3) * unit.formats[1].to_int(b3)).sum(-1)
+    return rates | {"acc": toggles(products, unit.accumulator, axis=0)}  # sums of one step follow each other
 
 
 def _in_lanes(x: Numbers, lanes: int) -> Codes:

@@ -7,7 +7,8 @@ Yosys the files serve.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -136,9 +137,10 @@ def _read(path: Path, _changed: int) -> Technology:
 
 
 def technology_of(data: Mapping[str, Any]) -> Technology:
-    """A table from its JSON form; ValueError names a key that is missing."""
+    """A table from its JSON form; ValueError names what is missing, of the wrong kind or impossible."""
     try:
         units = [_unit(u) for u in data["units"]]
+        _check(data, units)
         return Technology(
             name=data["name"],
             node=data["node_nm"],
@@ -150,6 +152,24 @@ def technology_of(data: Mapping[str, Any]) -> Technology:
         )
     except KeyError as e:
         raise ValueError(f"technology table: {e} is missing") from None
+    except (TypeError, AttributeError) as e:
+        raise ValueError(f"technology table: an entry is of the wrong kind: {e}") from None
+
+
+def _check(data: Mapping[str, Any], units: Sequence[Recorded]) -> None:
+    """ValueError for numbers that cannot be, and units that were driven by nothing."""
+    above = {"voltage_v": data["voltage_v"], "nand2_area": data["nand2_area"], "node_nm": data["node_nm"] or 1}
+    if bad := [k for k, v in above.items() if not 0 < v < math.inf]:
+        raise ValueError(f"technology table: {bad[0]} {above[bad[0]]} must be above 0")
+    if not data["library"]["source"] or not data["date"]:
+        raise ValueError("technology table: library source and date must be told")
+    for u in units:
+        numbers = (u.area, u.registers, u.clock, u.gated, u.leakage, *(r.dynamic for r in u.runs))
+        if not u.runs or not all(0 <= v < math.inf for v in numbers) or u.area == 0:
+            raise ValueError(
+                f"technology table: {u.family} {dict(u.parameters)}: areas and energies must be finite, "
+                "not below 0, and of one stimulus or more"
+            )
 
 
 def _unit(u: Mapping[str, Any]) -> Recorded:

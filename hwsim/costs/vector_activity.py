@@ -14,6 +14,7 @@ import numpy as np
 from ..formats import Codes, IntFormat
 from ..graph import Node, Value
 from ..ops import BlockQuantize, Lut, Pool, Pwl, Reduce, Select
+from ..ranges import Interval
 from .activity import toggles
 from .hardware import VectorUnit
 from .product_activity import float_toggles, reals
@@ -38,11 +39,13 @@ def vector_activity(unit: VectorUnit, node: Node, env: Mapping[str, Codes]) -> d
         return _sum_rates(unit, node, ins[0])
     if family == "multiply" and isinstance(node.op, Reduce):
         ins, outs = [ins[0], ins[0]], [ins[0] ** 2]
-    if family == "requant" and isinstance(node.op, Pwl):
-        wide = replace(node.op, shift=0, fmt=WIDE)
-        ins = [wide.run((node.ins[0].type,), env[node.ins[0].name])]
+    if isinstance(node.op, Pwl):  # the table's exact result, which a requantization rounds
+        exact = replace(node.op, shift=0, fmt=WIDE).run((node.ins[0].type,), env[node.ins[0].name])
+        ins, outs = ([exact], outs) if family == "requant" else (ins, [exact])
     if isinstance(node.op, Lut):
         ins = [ins[0] - node.op.start(node.ins[0].type)]
+    if family == "multiply" and _bits(ins[1]) > int(unit.parameters["b"]):  # the wide operand takes the wide port
+        ins = ins[::-1]
     if isinstance(node.op, Select):
         ins = ins[1:]
     if family == "requant":
@@ -68,6 +71,11 @@ def _widths(unit: VectorUnit) -> tuple[list[int], int]:
         case "normalize":
             return [p["bits"]], p["bits"]
     return [p["bits"]], p["out"]
+
+
+def _bits(x: Codes) -> int:
+    """Two's-complement width of all of them."""
+    return Interval(int(x.min()), int(x.max())).bits
 
 
 def _lane_rate(x: Codes, shape: tuple[int, ...], bits: int) -> float:

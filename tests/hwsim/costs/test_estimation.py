@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hwsim import INT8, Graph, QTensor, QType, estimate
+from hwsim import INT8, INT32, Graph, QTensor, QType, estimate
+from hwsim.contracts import Dyadic16
 from hwsim.costs.estimates import KINDS, Estimate
 from hwsim.costs.figure import Figure
 from hwsim.costs.hardware import Sram
 from hwsim.costs.hardware_file import hardware_named, shipped_hardware
 from hwsim.costs.machine import machine_of
 from hwsim.costs.technology import technology_of
-from hwsim.ops import Lut, MatMul, Reshape
+from hwsim.ops import Lut, MatMul, Requant, Reshape
 from hwsim.qtensor import BATCH
 
 from .fake_technology import AREA, CLOCK, LEAKAGE, OTHER, TOGGLE, fake, fake_data, unit
@@ -182,6 +183,33 @@ def test_a_graph_that_computes_nothing():
     g.output(g.add(Reshape(shape=(2, 2)), g.input("x", QType((BATCH, 4), INT8))))
     with pytest.raises(ValueError, match="graph 'moved': no node takes a cycle"):
         made(graph=g)
+
+
+def test_weight_stationary_arrays_have_cycles_and_no_energy():
+    h = hardware(arrays=(replace(hardware().arrays[0], dataflow="weight"),))
+    e = made(h, None)
+    assert e.cycles > 0
+    assert any("weight-stationary elements have the area of output-stationary ones" in n for n in e.notes)
+    with pytest.raises(ValueError, match="array 'mac' is weight stationary, and no such element was recorded"):
+        made(h)
+
+
+def test_a_layer_of_a_node_that_hides_behind_the_array_is_not_lost():
+    g = Graph("apart")
+    x = g.input("x", QType((BATCH, 4), INT8))
+    w = g.constant("w", QTensor(QType((4, 2), INT8), np.ones((4, 2), np.int8)))
+    acc = g.add(MatMul(acc=INT32), x, w, name="acc")
+    g.output(g.add(Requant(contract=Dyadic16.of(0.5), fmt=INT8, scale=2.0), acc, name="y"))
+    e = made(graph=g)
+    assert [layer.name for layer in e.layers] == ["acc", "y"]
+    assert math.fsum(layer.picojoules for layer in e.layers) == pytest.approx(e.whole.picojoules, rel=1e-12)
+
+
+def test_sums_of_one_step_switch_too():
+    rng = np.random.default_rng(0)
+    e = made(inputs={"x": rng.integers(-128, 128, (64, 1), np.int8)}, graph=two_nodes(k=1))
+    assert "switches: 2 operations x 0 pJ" not in e.explain("y.acc")
+    assert sum(p.value for p in e.nodes[0].energy["compute"].parts if "switches" in p.derivation) > 0
 
 
 def test_an_unknown_node_is_refused():

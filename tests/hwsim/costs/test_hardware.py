@@ -37,6 +37,12 @@ def test_shipped_descriptions():
         ("clock_hz = 100e6", "clock_hz = -1.0", r"clock -1\.0 Hz must be above 0"),
         ('numbers = "codes"', 'numbers = "bits"', "numbers 'bits': use codes or float"),
         ('numbers = "codes"', 'numbers = "float"', r"vector\.requant with numbers 'float'"),
+        ("out = 32", 'out = "int8"', "out 'int8' must be a number of bits or entries"),
+        (
+            'a = "int9"\nb = "int8"\naccumulator = 32',
+            'block = "mxfp4"\naccumulator = 24',
+            "accumulator 24 of blocks or floats",
+        ),
         ("[vector.add]", "[vector.subtract]", "unit family 'subtract' is unknown"),
         ("[vector.add]", "[vector.operator]", r"key vector\.operator\.bits is unknown"),
         ("bits = 40", "bits = 40\nmore = 1", r"key vector\.add\.more is unknown"),

@@ -88,6 +88,19 @@ def test_no_law_outside(bits: int, text: str) -> None:
         unit_cost(table(unit(8), unit(16), unit(32)), "add", bits=bits)
 
 
+@pytest.mark.parametrize(
+    ("family", "parameters", "text"),
+    [
+        ("pe", {"a": "fp8_e5m2", "b": "fp8_e5m2", "acc": 32}, r"of \[grid\] is outside the recorded"),
+        ("pwl", {"bits": 32, "entries": 64}, r"of \[\(3n - 1\) w\] is outside the recorded"),
+    ],
+)
+def test_no_law_in_a_corner(family: str, parameters: dict[str, Any], text: str) -> None:
+    """Each parameter was recorded, their combination is beyond everything."""
+    with pytest.raises(ValueError, match=text):
+        unit_cost(technology_named("sg13g2"), family, **parameters)
+
+
 def test_other_refusals() -> None:
     """Unknown families, parameters, rates; families without a law; too few points."""
     toy = table(unit(8), unit(16), unit(32))

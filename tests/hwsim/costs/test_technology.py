@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hwsim.costs.technology import shipped, technology_named
+from hwsim.costs.technology import TABLES, shipped, technology_named
 
 LIBRARIES = ("gate-equivalents", "gt2n", "osu018", "sg13g2", "sky130hd")
 
@@ -60,9 +64,33 @@ def test_refused(tmp_path: Path) -> None:
             technology_named(str(bad))
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.update(units=5), "wrong kind"),
+        (lambda d: d.update(units=[5]), "wrong kind"),
+        (lambda d: d.pop("library"), "'library' is missing"),
+        (lambda d: d.update(voltage_v="1"), "wrong kind"),
+        (lambda d: d.update(node_nm=-1), "node_nm -1 must be above 0"),
+        (lambda d: d["units"][0].pop("runs"), "'runs' is missing"),
+        (lambda d: d["units"][0].update(area="big"), "wrong kind"),
+        (lambda d: d["units"][0].update(area=-1.0), "must be finite, not below 0"),
+        (lambda d: d["units"][0].update(leakage_w=math.nan), "must be finite, not below 0"),
+        (lambda d: d["units"][0].update(runs=[]), "of one stimulus or more"),
+    ],
+)
+def test_impossible_tables(change: Callable[[dict[str, Any]], Any], said: str, tmp_path: Path) -> None:
+    """One line that names what is wrong."""
+    data = json.loads((TABLES / "osu018.json").read_text())
+    change(data)
+    (tmp_path / "bad.json").write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=said):
+        technology_named(str(tmp_path / "bad.json"))
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     """A copy is read like a shipped one."""
-    source = Path(__file__).parents[3] / "hwsim" / "costs" / "technology" / "gate-equivalents.json"
+    source = TABLES / "gate-equivalents.json"
     (tmp_path / "mine.json").write_text(source.read_text())
     mine, ours = technology_named(str(tmp_path / "mine.json")), technology_named("gate-equivalents")
     assert {k: u.area for k, u in mine.units.items()} == {k: u.area for k, u in ours.units.items()}
