@@ -11,26 +11,20 @@ import numpy as np
 from hwsim.formats import BINARY, E8M0, Codes, FloatFormat, IntFormat
 from hwsim.graph import Graph, Node
 from hwsim.ops import (
+    MOVEMENT,
     Add,
     BlockMatMul,
-    Concat,
     Conv2d,
-    Expand,
     Lut,
     MatMul,
     Mul,
     Normalize,
-    Pad,
     Pwl,
     Reduce,
     Requant,
-    Reshape,
     Select,
     Shift,
     ShiftBy,
-    Slice,
-    Split,
-    Transpose,
 )
 from hwsim.ops.datapath import MAX_BITS, Datapath
 from hwsim.qtensor import BATCH
@@ -46,7 +40,6 @@ from .requant import RequantUnit
 from .shift import ShiftUnit
 from .unit import Stimulus, Unit
 
-WIRING = (Reshape, Transpose, Split, Concat, Slice, Expand, Pad)  # codes only move
 UNITS = (Requant, Lut, Pwl, Shift, MatMul, Conv2d, BlockMatMul, Reduce, Add, Mul, ShiftBy, Select, Normalize)
 CYCLES = 1 << 20  # of one node, in simulation
 
@@ -135,7 +128,7 @@ def _unit(graph: Graph, node: Node) -> Unit | None:
             return ReduceUnit(op=op, x=x, count=op.count(x), reach=reach, name=name)
         case Add() | Mul() | ShiftBy() | Select() | Normalize():
             return _elementwise(graph, node, name)
-        case _ if isinstance(op, WIRING):
+        case _ if isinstance(op, MOVEMENT):
             return None
     raise ValueError(f"no Verilog unit; there are {', '.join(o.name for o in UNITS)}")
 

@@ -41,10 +41,9 @@ class Figure:
         if not math.isfinite(self.value):
             raise ValueError(f"figure {self.derivation!r}: {self.value} is no finite number")
 
-    def times(self, factor: float, what: str, unit: str = "") -> Figure:
-        """`factor` of it, as ``16 lanes``; the unit changes where a rate becomes an amount."""
-        text = f"{what} x ({self.derivation})"
-        return replace(self, value=self.value * factor, unit=unit or self.unit, derivation=text, parts=())
+    def times(self, factor: float, what: str) -> Figure:
+        """`factor` of it, as ``16 lanes``."""
+        return replace(self, value=self.value * factor, derivation=f"{what} x ({self.derivation})", parts=())
 
     @property
     def label(self) -> str:

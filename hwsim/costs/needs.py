@@ -12,34 +12,27 @@ from dataclasses import dataclass
 
 from ..graph import Graph, Node
 from ..ops import (
+    MOVEMENT,
     Add,
     BlockMatMul,
     BlockQuantize,
-    Concat,
     Conv2d,
-    Expand,
     Gather,
     Lut,
     MatMul,
     Mul,
     Normalize,
-    Pad,
     Pool,
     Pwl,
     Reduce,
     Requant,
-    Reshape,
     Select,
     Shift,
     ShiftBy,
-    Slice,
-    Split,
-    Transpose,
 )
 from ..ranges import Interval
 
 PRODUCTS = (MatMul, Conv2d, BlockMatMul)
-MOVEMENT = (Reshape, Transpose, Split, Concat, Slice, Expand, Pad)  # addresses alone
 FREE: dict[str, tuple[type, ...]] = {  # by kind of numbers: what leaves every number as it is
     "codes": MOVEMENT,
     "float": (*MOVEMENT, Requant, Shift, ShiftBy, Normalize, BlockQuantize, Select),

@@ -31,6 +31,7 @@ from .slice import Slice
 from .split import Split
 from .transpose import Transpose
 
+MOVEMENT = (Reshape, Transpose, Concat, Split, Slice, Pad, Expand)  # codes only move, by addresses known beforehand
 OPS = (
     *(
         MatMul,
@@ -52,10 +53,12 @@ OPS = (
         Normalize,
         Select,
     ),
-    *(Reshape, Transpose, Concat, Split, Slice, Pad, Gather, Expand),
+    *MOVEMENT,
+    Gather,
 )
 
 __all__ = [
+    "MOVEMENT",
     "OPS",
     "Add",
     "BlockMatMul",

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import prod
 
+from ..costs.needs import PRODUCTS
+from ..costs.products import size_of
 from ..formats import Format, IntFormat
 from ..graph import Graph, Node, Value
-from ..ops import BlockMatMul, Conv2d, Lut, MatMul
+from ..ops import Lut
 from ..ops.datapath import PLAIN
 from ..qtensor import Shape
 from ..ranges import Interval
@@ -95,15 +97,8 @@ def _datapath(node: Node | None) -> str:
 
 
 def macs(node: Node) -> int:
-    """Multiply-accumulates of one sample: elements of the result times the terms of one sum."""
-    match node.op:
-        case MatMul() | BlockMatMul():
-            terms = int(node.ins[0].type.shape[-1])
-        case Conv2d():
-            terms = prod(node.ins[1].type.sample_shape[1:])
-        case _:
-            terms = 0
-    return node.outs[0].type.elements * terms
+    """Multiply-accumulates of one sample."""
+    return prod(size_of(node)) if isinstance(node.op, PRODUCTS) else 0
 
 
 def total_macs(graph: Graph) -> int:
