@@ -1,20 +1,47 @@
-"""The one place that calls numba's compiler.
+"""The one place that calls numba's compiler, at the first call: `import hwsim` needs no compiler.
 
-Why: `njit(cache=True)` raises at import where neither the package folder nor the user's cache folder can be
-written (a read-only install with no home). There the kernels are compiled per process instead.
+Why: `njit(cache=True)` raises where neither the package folder nor the user's cache folder can be written (a read-only
+install with no home). There the kernels are compiled per process instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from types import FunctionType
 from typing import Any
 
-import numba
+
+class Compiled:
+    """A function that numba compiles when it is first called; so are the ones it calls."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *args: Any) -> Any:
+        """Result of the compiled function."""
+        return self.dispatcher(*args)
+
+    @cached_property
+    def dispatcher(self) -> Callable[..., Any]:
+        """What numba makes of it, cached on disk where there is a disk to write."""
+        import numba
+
+        names = self.function.__globals__
+        for name in self.function.__code__.co_names:  # numba knows its own dispatchers alone
+            if isinstance(callee := names.get(name), Compiled) and callee is not self:
+                names[name] = callee.dispatcher
+        for cell in self.function.__closure__ or ():
+            if isinstance(cell.cell_contents, Compiled):
+                cell.cell_contents = cell.cell_contents.dispatcher
+        try:
+            return numba.njit(cache=True, nogil=True)(self.function)
+        except RuntimeError:
+            return numba.njit(nogil=True)(self.function)
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` with numba, cached on disk where there is a disk to write."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)
+    """Compile `function` with numba when it is first called."""
+    assert isinstance(function, FunctionType)
+    return Compiled(function)

@@ -16,7 +16,12 @@ ENGINES = ("numpy", "numba")
 
 
 def simulate(
-    graph: Graph, inputs: Mapping[str, NDArray[Any]], *, engine: str = "numba", trace: bool = False
+    graph: Graph,
+    inputs: Mapping[str, NDArray[Any]],
+    *,
+    engine: str = "numba",
+    trace: bool = False,
+    threads: int = 1,
 ) -> dict[str, Codes]:
     """Codes of the outputs of `graph`.
 
@@ -26,6 +31,7 @@ def simulate(
             float arrays are reals and are quantized with the input's type (half to even); a mask takes bools too.
         engine: ``numpy`` is the definition, ``numba`` the same bits faster.
         trace: keep every computed value, not the outputs alone.
+        threads: how many samples ``numba`` works on at a time; the codes do not depend on it.
 
     Returns:
         name -> codes, each in its format's container.
@@ -35,19 +41,37 @@ def simulate(
     """
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is unknown: use one of {', '.join(ENGINES)}")
-    env = input_codes(graph, inputs)
-    wanted = {v.name for v in (*graph.results(trace=trace), *(graph.inputs if trace else ()))}
+    if type(threads) is not int or threads < 1:
+        raise ValueError(f"threads {threads!r} must be an integer >= 1")
+    given = input_codes(graph, inputs)
+    wanted = tuple(graph.results(trace=trace))
+    constants = {v.name: graph.constants[v.name].codes for v in wanted if v.name in graph.constants}
+    if engine == "numba" and given and all(v.type.batched for v in graph.inputs):
+        from .kernels.plans import plan_of
+
+        plan = plan_of(graph, wanted, lambda node, *codes: run_node(node, "numba", *codes))
+        results = plan.run(given, len(next(iter(given.values()))), threads)
+    else:
+        results = _run(graph, given, engine, {v.name for v in wanted})
+    results |= given if trace else {v.name: given[v.name] for v in wanted if v.name in given}
+    order = [*(graph.inputs if trace else ()), *wanted]
+    results |= constants
+    return {v.name: np.array(results[v.name], order="C") for v in order}
+
+
+def _run(graph: Graph, env: Mapping[str, Codes], engine: str, wanted: set[str]) -> dict[str, Codes]:
+    """The definition of a run: one loop over the nodes."""
+    values = dict(env)
     last = {v.name: i for i, n in enumerate(graph.nodes) for v in n.ins}
     constants = {name: t.codes for name, t in graph.constants.items()}
     for i, node in enumerate(graph.nodes):
-        codes = (constants.get(v.name, env.get(v.name)) for v in node.ins)
+        codes = (constants.get(v.name, values.get(v.name)) for v in node.ins)
         for value, result in zip(node.outs, run_node(node, engine, *codes), strict=True):
-            env[value.name] = result
+            values[value.name] = result
         for v in node.ins:  # free what nobody reads any more
             if last[v.name] == i and v.name not in wanted:
-                env.pop(v.name, None)
-    env |= {n: constants[n] for n in wanted & constants.keys()}
-    return {name: np.array(env[name], order="C") for name in env if name in wanted}
+                values.pop(v.name, None)
+    return {name: values[name] for name in wanted & values.keys()}
 
 
 def run_node(node: Node, engine: str, *codes: Codes | None) -> tuple[Codes, ...]:

@@ -53,6 +53,11 @@ class Conv2d:
         """The sliding window."""
         return Window(self.kernel, self.stride, self.padding, self.dilation)
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether every window is one pixel: a matrix product of the pixels as they lie."""
+        return (self.kernel, self.stride, self.padding, self.groups) == ((1, 1), (1, 1), ((0, 0), (0, 0)), 1)
+
     def out_type(self, x: QType, w: QType, bias: QType | None = None) -> QType:
         """Shape (N, OH, OW, O) in the accumulator's format; scale is the product of the scales."""
         self.window.check("conv2d", x)
@@ -105,8 +110,11 @@ class Conv2d:
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """Same bits: plain sums where steps make no difference."""
         path = self.datapath
-        if path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc):
-            return self._grouped(path.run_fast, ins, codes).astype(self.acc.dtype)
+        if path.quick(worst_sum(1, *ins[:2]), self.acc) or (
+            path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc)
+        ):
+            narrow = np.int16 if max(t.fmt.bits for t in ins[:2]) <= 8 else np.int64
+            return self._grouped(path.run_fast, ins, codes, narrow).astype(self.acc.dtype, copy=False)
         return path.limit(self._sum_fast(ins, *codes), self.acc).astype(self.acc.dtype)
 
     def _sum_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Ints:
@@ -137,7 +145,7 @@ class Conv2d:
         for g in range(self.groups):
             rows, out = patches[..., g * cin : (g + 1) * cin].reshape(n * oh * ow, -1), slice(g * cout, (g + 1) * cout)
             parts.append(sums(rows, w[out].reshape(cout, -1).T, bias[out], self.acc))
-        return np.concatenate(parts, axis=1, dtype=dtype).reshape(n, oh, ow, -1)
+        return np.concatenate(parts, axis=1).reshape(n, oh, ow, -1)
 
 
 def weights(t: QType, codes: Codes) -> Ints:

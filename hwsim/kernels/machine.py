@@ -1,0 +1,143 @@
+"""The machine that runs a program over rows: a block of rows at a time goes through all instructions, inside the cache.
+
+An instruction is a row of int64: its number (`CODES`), then what its kernel takes. Where a kernel takes a table of row
+offsets, the table is advanced to the block's first row. Addresses are absolute: `hwsim.kernels.program` fills them in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jit import jit
+from . import elementwise, memory, products, requantize
+
+(
+    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
+    ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW, DYADIC, TFLM_DOUBLE, ONNX_FLOAT,
+    IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE,
+) = range(23)  # fmt: skip
+FIELDS = 16
+"""Numbers of an instruction."""
+
+_load, _store, _narrow = memory.load, memory.store, memory.narrow
+_add, _multiply, _select, _look_up = elementwise.add, elementwise.multiply, elementwise.select, elementwise.look_up
+_shift, _shift_by, _reduce, _sum_square = (
+    *(elementwise.shift, elementwise.shift_by, elementwise.reduce, elementwise.sum_square),
+)
+_add_long, _widen, _shorten, _normalize = (
+    *(elementwise.add_long, elementwise.widen, elementwise.shorten, elementwise.normalize),
+)
+_dyadic, _tflm_double, _onnx_float = requantize.dyadic, requantize.tflm_double, requantize.onnx_float
+_in_line, _addresses, _product, _depthwise = (
+    *(products.in_line, products.addresses, products.multiply, products.depthwise),
+)
+_pack, _less_zero, _longs = products.pack, products.less_zero, memory.longs
+
+
+@jit
+def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
+    """All instructions of `code` on rows `begin` .. `end`, `block` at a time, never across `group` rows if those are more.
+
+    Args:
+        code: int64 of shape (instructions, `FIELDS`).
+        begin, end: rows, `begin` first of a group.
+        block: rows at a time; registers have room for them. A multiple of `group` where that is smaller.
+        group: rows that share a second operand of `pair`; 0 where there is none.
+    """
+    row = begin
+    while row < end:
+        n = min(block, end - row)
+        if group > block:
+            n = min(n, group - row % group)
+        for i in range(code.shape[0]):
+            if code[i, 0] < ADD_LONG:
+                _simple(code[i], row, n)
+            elif code[i, 0] < IN_LINE:
+                _numeric(code[i], n)
+            else:
+                _products(code[i], row, n, group)
+        row += n
+
+
+@jit
+def _simple(c: Any, row: Any, n: Any) -> None:
+    if c[0] == LOAD:
+        _load(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6])
+    elif c[0] == STORE:
+        _store(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6])
+    elif c[0] == ADD:
+        _add(c[1], c[2], c[3], n, c[4], c[5], c[6])
+    elif c[0] == MULTIPLY:
+        _multiply(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8])
+    elif c[0] == SELECT:
+        _select(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8] != 0)
+    elif c[0] == LOOK_UP:
+        _look_up(c[1], c[2], n * c[3], c[4], c[5], c[6])
+    elif c[0] == SHIFT:
+        _shift(c[1], c[2], n * c[3], c[4], c[5])
+    elif c[0] == SHIFT_BY:
+        _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
+    elif c[0] == REDUCE:
+        _reduce(c[1], c[2], n, c[3], c[4], c[5])
+    else:
+        _sum_square(c[1], c[2], n, c[3], c[4])
+
+
+@jit
+def _numeric(c: Any, n: Any) -> None:
+    if c[0] == ADD_LONG:
+        _add_long(c[1], c[2], n, c[3])
+    elif c[0] == WIDEN:
+        _widen(c[1], c[2], n)
+    elif c[0] == SHORTEN:
+        _shorten(c[1], c[2], n)
+    elif c[0] == NORMALIZE:
+        _normalize(c[1], c[2], c[3], n, c[4])
+    elif c[0] == NARROW:
+        _narrow(c[1], c[2], n, c[3])
+    elif c[0] == DYADIC:
+        _dyadic(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
+    elif c[0] == TFLM_DOUBLE:
+        _tflm_double(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+    else:
+        _onnx_float(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+
+
+@jit
+def _products(c: Any, row: Any, n: Any, group: Any) -> None:
+    if c[0] == IN_LINE:
+        _in_line(c[1], n, c[2], c[3])
+    elif c[0] == ADDRESSES:
+        _addresses(c[1], n, c[2], c[3] + 8 * row)
+    elif c[0] == PRODUCT:
+        _product(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+    elif c[0] == PAIR:
+        _pair(c, row, n, group)
+    else:
+        _depthwise(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6], c[7], c[8], c[9], c[10])
+
+
+@jit
+def _pair(c: Any, row: Any, n: Any, group: Any) -> None:
+    """Rows at c[2] times the second operand of each group, packed when its first row comes by.
+
+    c: result, addresses of rows, columns, depth, width, unsigned, zeros (what it starts at), base and offsets of second
+    operands, steps along k and n, room for packed ones, bytes of one, room for their sums, zero point.
+    """
+    depth, columns, steps = c[4], c[3], (c[4] + 3) // 4
+    offsets = _longs(c[9], row // group + n // group + 2)
+    i = 0
+    while i < n:
+        g = (row + i) // group
+        rows = min(group - (row + i) % group, n - i)
+        slot = i // group
+        packed, sums = c[12] + slot * c[13], c[14] + slot * 4 * columns
+        if (row + i) % group == 0:
+            _pack(packed, sums, c[8] + offsets[g], depth, c[5], c[10], c[11], columns)
+        out = c[1] + 4 * columns * i
+        _product(out, c[2] + 8 * i, rows, columns, 1, 0, steps, packed, c[7], sums, c[6])
+        if c[15] != 0:
+            _less_zero(out, c[2] + 8 * i, rows, columns, depth, c[15], c[6])
+        i += rows
+
+

@@ -1,0 +1,134 @@
+"""Typed views of addresses, for compiled code; rows between memory and registers.
+
+A register holds int32 numbers, `rows` times `pitch`; a row of one number has pitch 1, any other is filled up to a
+multiple of 16, so that every loop is whole vectors. What stands in the filling is any number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ..jit import jit
+
+DTYPES = tuple(np.dtype(d) for d in ("int8", "uint8", "int16", "uint16", "int32", "int64"))
+"""Containers of codes, by their number in a program. UINT32 and UINT64 do not fit registers."""
+LONG = len(DTYPES)
+"""In place of a container: int64 in memory and 64 bits in a register of one number a row."""
+
+
+@intrinsic
+def _pointer(typing: Any, address: Any) -> Any:
+    def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        return b.inttoptr(values[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.intp), code
+
+
+@jit
+def words(address: Any, n: Any) -> Any:
+    """int32 numbers at an address."""
+    return carray(_pointer(address), (n,), np.int32)
+
+
+@jit
+def longs(address: Any, n: Any) -> Any:
+    """int64 numbers at an address."""
+    return carray(_pointer(address), (n,), np.int64)
+
+
+@jit
+def signed_bytes(address: Any, n: Any) -> Any:
+    """int8 numbers at an address."""
+    return carray(_pointer(address), (n,), np.int8)
+
+
+@jit
+def unsigned_bytes(address: Any, n: Any) -> Any:
+    """uint8 numbers at an address."""
+    return carray(_pointer(address), (n,), np.uint8)
+
+
+@jit
+def shorts(address: Any, n: Any) -> Any:
+    """int16 numbers at an address."""
+    return carray(_pointer(address), (n,), np.int16)
+
+
+@jit
+def unsigned_shorts(address: Any, n: Any) -> Any:
+    """uint16 numbers at an address."""
+    return carray(_pointer(address), (n,), np.uint16)
+
+
+@jit
+def load(y: Any, rows: Any, width: Any, pitch: Any, base: Any, offsets: Any, dtype: Any) -> None:
+    """Rows at ``base + offsets[row]`` into the register `y`; the filling becomes 0."""
+    at = longs(offsets, rows)
+    if dtype == LONG:
+        out64 = longs(y, rows)
+        for i in range(rows):
+            out64[i] = longs(base + at[i], 1)[0]
+        return
+    for i in range(rows):
+        out, place = words(y + 4 * pitch * i, pitch), base + at[i]
+        if dtype == 0:
+            _copy(signed_bytes(place, width), out)
+        elif dtype == 1:
+            _copy(unsigned_bytes(place, width), out)
+        elif dtype == 2:
+            _copy(shorts(place, width), out)
+        elif dtype == 3:
+            _copy(unsigned_shorts(place, width), out)
+        elif dtype == 4:
+            _copy(words(place, width), out)
+        else:
+            _copy(longs(place, width), out)
+
+
+@jit
+def _copy(x: Any, y: Any) -> None:
+    for j in range(x.size):
+        y[j] = x[j]
+    for j in range(x.size, y.size):
+        y[j] = 0
+
+
+@jit
+def store(x: Any, rows: Any, width: Any, pitch: Any, base: Any, offsets: Any, dtype: Any) -> None:
+    """The register `x` into rows at ``base + offsets[row]``; every number fits its container by proof."""
+    at = longs(offsets, rows)
+    if dtype == LONG:
+        given64 = longs(x, rows)
+        for i in range(rows):
+            longs(base + at[i], 1)[0] = given64[i]
+        return
+    for i in range(rows):
+        given, place = words(x + 4 * pitch * i, width), base + at[i]
+        if dtype <= 1:
+            _cast(given, signed_bytes(place, width))
+        elif dtype <= 3:
+            _cast(given, shorts(place, width))
+        elif dtype == 4:
+            _cast(given, words(place, width))
+        else:
+            _cast(given, longs(place, width))
+
+
+@jit
+def _cast(x: Any, y: Any) -> None:
+    for j in range(x.size):
+        y[j] = x[j]
+
+
+@jit
+def narrow(y: Any, x: Any, rows: Any, pitch: Any) -> None:
+    """Numbers of 8 bits, signed or not, as bytes: rows of `pitch` bytes."""
+    given, out = words(x, rows * pitch), signed_bytes(y, rows * pitch)
+    for j in range(given.size):
+        out[j] = given[j]

@@ -1,0 +1,178 @@
+"""How `matmul` and `conv2d` become instructions: bytes times bytes, sums of 32 bits that the graph has proven."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..formats import FloatFormat
+from ..graph import Node, Value
+from ..ops import Conv2d, MatMul
+from ..ops.conv2d import weights
+from ..qtensor import QTensor
+from ..ranges import Operand
+from ..rounding import Ints
+from . import machine
+from .arrays import Rows, Seconds, Windows
+from .packing import packed
+from .program import Argument, Register, pitch
+from .writer import BYTE, UNSIGNED_BYTE, WORD, Unfit, Writer, lead, width
+
+
+def matmul(w: Writer, node: Node) -> None:
+    """With constant weights, or with a second operand a group of rows."""
+    op, (a, b) = node.op, node.ins[:2]
+    assert isinstance(op, MatMul)
+    _plain(w, node)
+    if a.name in (*w.constants, b.name) or a.type.axis is not None or not a.type.sample_shape or width(a) == 1:
+        raise Unfit(f"{node.outs[0].name}: its first operand")
+    if b.name not in w.constants:
+        return _pair(w, node)
+    rows, unsigned = _rows(w, a)
+    matrix = w.constants[b.name].to_int()
+    if matrix.ndim != 2:
+        raise Unfit(f"{node.outs[0].name}: weights of {matrix.ndim} axes")
+    _product(w, node, rows, unsigned, matrix[None], 0)
+
+
+def conv2d(w: Writer, node: Node) -> None:
+    """Windows are segments of rows of the padded image; one pixel alone is a row of a matrix."""
+    op, (x, kernel) = node.op, node.ins[:2]
+    assert isinstance(op, Conv2d)
+    _plain(w, node)
+    taps = weights(kernel.type, w.constants[kernel.name].codes)
+    if op.pointwise and width(x) > 1:
+        rows, unsigned = _rows(w, x)
+        return _product(w, node, rows, unsigned, taps[:, 0, 0].T[None], 0)
+    if x.type.fmt.bits > 8 or isinstance(x.type.fmt, FloatFormat):
+        raise Unfit(f"{x.name}: windows of {x.type.fmt.name}")
+    h, wide, channels = x.type.sample_shape
+    (top, bottom), (left, right) = op.padding
+    pixel, line = int(channels), int(channels) * (int(wide) + left + right)
+    unsigned = int(x.type.fmt.dtype == np.uint8)
+    assert isinstance(x.type.zero_point, int)
+    image = Windows(value=x.name, window=op.window, border=x.type.zero_point)
+    base, offsets = w.access(image, "base", "offsets")
+    if op.groups == channels == len(taps) and taps.shape[3] == 1:
+        return _depthwise(w, node, base, offsets, taps, (line * op.dilation[0], pixel * op.dilation[1]), unsigned)
+    if op.groups != 1 or op.dilation[1] != 1:
+        raise Unfit(f"{node.outs[0].name}: groups {op.groups}, dilation {op.dilation}")
+    places = Register(1, long=True)
+    w.emit(machine.ADDRESSES, places, base, offsets)
+    matrices = taps.reshape(len(taps), op.kernel[0], -1).transpose(1, 2, 0)
+    return _product(w, node, places, unsigned, matrices, line * op.dilation[0])
+
+
+def _plain(w: Writer, node: Node) -> None:
+    """Unfit unless the result is the plain sum."""
+    op, out = node.op, node.outs[0]
+    assert isinstance(op, MatMul | Conv2d)
+    ins = tuple(Operand(v.type, w.reach(v), w.constants.get(v.name)) for v in node.ins)
+    if op.datapath.drop or op.datapath.overflow == "wrap" or not w.reach(out).inside(WORD):
+        raise Unfit(f"{out.name}: {op.datapath}")
+    if op.datapath.overflow != "refuse" and op.datapath.stepped(op.bound(*ins).interval, op.acc):
+        raise Unfit(f"{out.name}: {op.datapath}")
+
+
+def _rows(w: Writer, x: Value) -> tuple[Register, int]:
+    """Addresses of the rows of a first operand, and whether its bytes are unsigned."""
+    reach = w.reach(x)
+    if not (reach.inside(BYTE) or reach.inside(UNSIGNED_BYTE)):
+        raise Unfit(f"{x.name}: {reach} in bytes")
+    unsigned = int(not reach.inside(BYTE))
+    kept = isinstance(x.type.fmt, FloatFormat) or x.type.fmt.dtype.itemsize > 1 or x.name in w.registers
+    if not kept:
+        places = Register(1, long=True)
+        base, offsets = w.access(Rows(value=x.name, lead=lead(x), bytes_past=True), "base", "offsets")
+        w.emit(machine.ADDRESSES, places, base, offsets)
+        return places, int(x.type.fmt.dtype == np.uint8)
+    if x.name not in w.bytes:
+        given = _integers(w, x)
+        row = pitch(max(width(x), 2))  # whole groups of four bytes
+        # Why as a register of words: places are kept in words, 16 bytes are 4
+        made = w.bytes[x.name] = Register(row // 4 + 1)
+        if given.pitch != row:
+            raise Unfit(f"{x.name}: rows of one number")
+        w.emit(machine.NARROW, made, given, row)
+    places = Register(1, long=True, of=w.bytes[x.name])
+    w.emit(machine.IN_LINE, places, w.bytes[x.name], pitch(max(width(x), 2)))
+    return places, unsigned
+
+
+def _integers(w: Writer, x: Value) -> Register:
+    """Numbers on the grid of the value's format."""
+    fmt = x.type.fmt
+    given = w.register(x, x)
+    if not isinstance(fmt, FloatFormat):
+        return given
+    if x.name not in w.integers:
+        made = w.integers[x.name] = Register(given.width)
+        w.emit(machine.LOOK_UP, made, given, given.pitch, w.numbers(fmt.grid, fmt.grid.size), 0, fmt.grid.size)
+    return w.integers[x.name]
+
+
+def _product(w: Writer, node: Node, rows: Register, unsigned: int, matrices: Ints, stride: int) -> None:
+    """Rows times packed weights, from the bias."""
+    out = node.outs[0]
+    if not (BYTE.lo <= matrices.min() and matrices.max() <= BYTE.hi):
+        raise Unfit(f"{out.name}: weights {matrices.min()}..{matrices.max()} in bytes")
+    bias = _constant(w, node)
+    made = w.new(out)
+    columns = pitch(max(width(out), 2))
+    if made.pitch != columns:
+        raise Unfit(f"{out.name}: one column")
+    code, steps = packed(matrices.astype(np.int8), columns)
+    sums = w.numbers(np.pad(matrices.sum((0, 1)), (0, columns - width(out))), columns)
+    start = w.numbers(bias, columns)
+    given: list[Argument] = [rows, columns, len(matrices), stride, steps, code, start, sums, unsigned]
+    w.emit(machine.PRODUCT, made, *given)
+
+
+def _constant(w: Writer, node: Node) -> Ints:
+    """The bias; 0 without."""
+    if len(node.ins) < 3:
+        return np.zeros(width(node.outs[0]), np.int64)
+    bias: QTensor | None = w.constants.get(node.ins[2].name)
+    if bias is None:
+        raise Unfit(f"{node.outs[0].name}: a computed bias")
+    return bias.codes.astype(np.int64)
+
+
+def _depthwise(
+    w: Writer, node: Node, base: Argument, offsets: Argument, taps: Ints, steps: tuple[int, int], unsigned: int
+) -> None:
+    """One weight a channel and tap."""
+    channels, high, wide, _ = taps.shape
+    bias, made = _constant(w, node), w.new(node.outs[0])
+    moved = (np.arange(high)[:, None] * steps[0] + np.arange(wide) * steps[1]).reshape(-1)
+    given = taps.reshape(channels, -1).T.reshape(-1)
+    w.emit(
+        machine.DEPTHWISE, made, channels, made.pitch, base, offsets, high * wide,
+        w.numbers(moved, moved.size, np.int64), w.numbers(given, given.size), w.numbers(bias, channels), unsigned,
+    )  # fmt: skip
+
+
+def _pair(w: Writer, node: Node) -> None:
+    """Two computed operands: the second is packed once a group."""
+    (a, b), out = node.ins[:2], node.outs[0]
+    if len(node.ins) > 2 or len(b.type.shape) < 3 or not (a.type.batched and b.type.batched):
+        raise Unfit(f"{out.name}: shapes")
+    if isinstance(b.type.fmt, FloatFormat) or b.type.fmt.dtype != np.int8 or b.type.axis is not None:
+        raise Unfit(f"{b.name}: {b.type.fmt.name} in signed bytes")
+    group, depth, n = int(a.type.shape[-2]), width(a), width(out)
+    if w.program.group not in (0, group):
+        raise Unfit(f"{out.name}: groups of {group} and {w.program.group} rows")
+    w.program.group = group
+    rows, unsigned = _rows(w, a)
+    columns, steps = pitch(max(n, 2)), (depth + 3) // 4
+    made = w.new(out)
+    if made.pitch != columns:
+        raise Unfit(f"{out.name}: one column")
+    size = steps * 4 * columns
+    room, sums = Register(1, fixed=size), Register(1, fixed=4 * columns)
+    access = w.access(Seconds(value=b.name), "base", "offsets", "k_step", "n_step")
+    zeros = w.numbers(np.zeros(columns), columns)
+    assert isinstance(b.type.zero_point, int)
+    w.emit(
+        machine.PAIR, made, rows, columns, depth, n, unsigned, zeros, *access, room, size, sums, b.type.zero_point
+    )
+

@@ -1,0 +1,164 @@
+"""A program of the machine while it is written: registers by name, addresses open; then placed in one scratch memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rounding import Ints
+from .machine import FIELDS
+
+CACHE = 192 * 1024
+"""Bytes of registers that a block of rows fills at most: most of a core's second cache is left to weights."""
+MOST_ROWS = 960
+LEAST_ROWS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Register:
+    """Room for one value of each row of a block.
+
+    Args:
+        width: numbers in a row.
+        long: whether they are of 64 bits.
+        fixed: bytes for the whole block, kept from block to block; 0 where every row has its own.
+        of: for addresses, the register that they point into: it lives as long as they do.
+    """
+
+    width: int
+    long: bool = False
+    fixed: int = 0
+    of: Register | None = None
+
+    @property
+    def pitch(self) -> int:
+        """Numbers from one row to the next."""
+        return pitch(self.width)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row, a multiple of 8."""
+        return (self.pitch * (8 if self.long else 4) + 7) & ~7
+
+
+def pitch(width: int) -> int:
+    """Numbers from row to row: whole vectors, one alone."""
+    return 1 if width == 1 else (width + 15) & ~15
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """Something of an array that is known when the array is: an address, a table of offsets, a step.
+
+    Args:
+        array: which of the program's arrays.
+        what: ``base``, ``offsets``, ``k_step`` or ``n_step``.
+    """
+
+    array: int
+    what: str
+
+
+Argument = int | Register | Access | NDArray[Any]
+
+
+@dataclass
+class Program:
+    """Instructions: a number, the register that is written (or None), arguments.
+
+    `arrays` says of each array of the outside what `hwsim.kernels.arrays` must do with it.
+    """
+
+    instructions: list[list[Argument]] = field(default_factory=list)
+    arrays: list[Any] = field(default_factory=list)
+    group: int = 0
+
+    def emit(self, number: int, *arguments: Argument) -> None:
+        """One more instruction."""
+        self.instructions.append([number, *arguments])
+
+    def array(self, kind: Any) -> int:
+        """Number of an array of the outside; the same kind is one array."""
+        if kind not in self.arrays:
+            self.arrays.append(kind)
+        return self.arrays.index(kind)
+
+    def placed(self) -> Placed:
+        """Registers get their places; `group` decides how many rows a block has."""
+        places, row_bytes = _places(self.instructions)
+        block = _block(row_bytes, self.group)
+        slots = max(block // self.group, 1) if self.group else 1
+        end = row_bytes * block
+        for r in _registers(self.instructions):
+            if r.fixed:
+                places[r] = end
+                end += r.fixed * slots + 64
+        code = np.zeros((len(self.instructions), FIELDS), np.int64)
+        scratch, outside, constants = [], [], []
+        for i, instruction in enumerate(self.instructions):
+            for j, a in enumerate(instruction):
+                if isinstance(a, Register):
+                    code[i, j] = places[a] if a.fixed else places[a] * block
+                    scratch.append((i, j))
+                elif isinstance(a, Access):
+                    outside.append((i, j, a))
+                elif isinstance(a, np.ndarray):
+                    constants.append(a)
+                    code[i, j] = a.ctypes.data
+                else:
+                    code[i, j] = a
+        return Placed(code, scratch, outside, constants, tuple(self.arrays), block, self.group, end)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Code whose `scratch` fields are offsets into memory of `size` bytes and whose `outside` fields are still 0."""
+
+    code: Ints
+    scratch: list[tuple[int, int]]
+    outside: list[tuple[int, int, Access]]
+    constants: list[NDArray[Any]]
+    arrays: tuple[Any, ...]
+    block: int
+    group: int
+    size: int
+
+
+def _registers(instructions: Sequence[Sequence[Argument]]) -> list[Register]:
+    """All registers, by first use."""
+    return list(dict.fromkeys(a for i in instructions for a in i if isinstance(a, Register)))
+
+
+def _places(instructions: Sequence[Sequence[Argument]]) -> tuple[dict[Register, int], int]:
+    """Offset of each register in bytes a row, and how many bytes a row all take; what is dead makes room."""
+    first: dict[Register, int] = {}
+    last: dict[Register, int] = {}
+    for i, instruction in enumerate(instructions):
+        for a in instruction:
+            for r in (a, a.of) if isinstance(a, Register) and not a.fixed else ():
+                if r is not None:
+                    first.setdefault(r, i)
+                    last[r] = i
+    places: dict[Register, int] = {}
+    for r, start in first.items():
+        taken = sorted(
+            (places[o], places[o] + o.row_bytes) for o in places if first[o] <= last[r] and last[o] >= start
+        )
+        at = 0
+        for lo, hi in taken:
+            if at + r.row_bytes <= lo:
+                break
+            at = max(at, hi)
+        places[r] = at
+    return places, max((places[r] + r.row_bytes for r in places), default=8)
+
+
+def _block(row_bytes: int, group: int) -> int:
+    """Rows at a time."""
+    rows = max(min(CACHE // row_bytes, MOST_ROWS), LEAST_ROWS)
+    rows -= rows % LEAST_ROWS
+    return rows // group * group if group and group <= rows else rows

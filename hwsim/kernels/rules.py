@@ -1,0 +1,241 @@
+"""How each op becomes instructions; whatever it cannot keep exact in its registers it leaves alone (`Unfit`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
+from ..formats import FloatFormat
+from ..graph import Node, Op, Value
+from ..ops import Add, Conv2d, Lut, MatMul, Mul, Normalize, Pwl, Reduce, Requant, Reshape, Select, Shift, ShiftBy
+from ..qtensor import QType
+from ..ranges import Interval
+from ..rounding import ROUNDINGS
+from . import machine
+from .program import Register
+from .product_rules import conv2d, matmul
+from .writer import WORD, Unfit, Writer, lead, width
+
+HALF_UP = ROUNDINGS.index("half_up")
+MOST_TABLE = 1 << 16
+
+
+def _like(w: Writer, value: Value, out: Value) -> Register:
+    """`value` in 32 bits, with a row and a column for each of `out`."""
+    made = w.word(value, out)
+    if made.width != width(out):
+        raise Unfit(f"{value.name}: wider than its first operand")
+    return made
+
+
+def _ordered(w: Writer, a: Value, b: Value, out: Value) -> tuple[Value, Value]:
+    """The two operands, first the one that has all rows and columns and is computed."""
+    full = [v for v in (a, b) if v.name not in w.constants and width(v) == width(out)]
+    if not full:
+        raise Unfit(f"{out.name}: a row against a column")
+    return (a, b) if full[0] is a else (b, a)
+
+
+def add(w: Writer, node: Node) -> None:
+    """Exact sum; a constant in 64 bits."""
+    out = node.outs[0]
+    a, b = _ordered(w, *node.ins, out)
+    given = w.register(a, out)
+    if given.long:
+        constant = w.constants.get(b.name)
+        if constant is None or constant.codes.size != 1:
+            raise Unfit(f"{out.name}: 64 bits and no constant")
+        w.emit(machine.ADD_LONG, w.new(out, long=True), given, int(constant.codes.reshape(-1)[0]))
+        return
+    given = _like(w, a, out)
+    place, single, step = _second(w, b, out)
+    made = w.new(out)
+    w.emit(machine.ADD, made, given, place, made.pitch, single, step)
+
+
+def _second(w: Writer, value: Value, out: Value) -> tuple[Any, int, int]:
+    if isinstance(value.type.fmt, FloatFormat):
+        raise Unfit(f"{value.name}: {value.type.fmt.name}")
+    return w.second(value, out)
+
+
+def mul(w: Writer, node: Node) -> None:
+    """Exact product less zero points."""
+    out = node.outs[0]
+    a, b = _ordered(w, *node.ins, out)
+    zeros = [_zero(v) for v in (a, b)]
+    for v, zero in zip((a, b), zeros, strict=True):
+        if not w.reach(v).shifted(-zero).inside(WORD):
+            raise Unfit(f"{v.name}: less its zero point")
+    given = _like(w, a, out)
+    place, single, step = _second(w, b, out)
+    made = w.new(out)
+    w.emit(machine.MULTIPLY, made, given, place, made.pitch, single, step, *zeros)
+
+
+def _zero(value: Value) -> int:
+    if not isinstance(value.type.zero_point, int):
+        raise Unfit(f"{value.name}: zero points a channel")
+    return value.type.zero_point
+
+
+def select(w: Writer, node: Node) -> None:
+    """The mask has all rows and columns, or is a constant or a column made so by its load."""
+    condition, a, b = node.ins
+    out = node.outs[0]
+    first, other = _ordered(w, a, b, out)
+    kept = w.register(condition, out)
+    if kept.width != width(out) or kept.long:
+        raise Unfit(f"{out.name}: a mask of other columns")
+    given = w.register(first, out)
+    place, single, step = w.second(other, out)
+    if given.width != width(out) or given.long:
+        raise Unfit(f"{out.name}: other columns")
+    made = w.new(out)
+    w.emit(machine.SELECT, made, kept, given, place, made.pitch, single, step, int(first is b))
+
+
+def requant(w: Writer, node: Node) -> None:
+    """The contract's kernel."""
+    (x,), out, op = node.ins, node.outs[0], node.op
+    assert isinstance(op, Requant)
+    zero, contract = _zero(x), op.contract
+    given, limits = _like(w, x, out), op.limits
+    if not limits.inside(WORD):
+        raise Unfit(f"{out.name}: limits {limits}")
+    made = w.new(out)
+    many, n = int(contract.channels > 1), made.pitch if contract.channels > 1 else 1
+    ends = (zero, op.zero_point, *limits)
+    if isinstance(contract, OnnxFloat):
+        if limits.magnitude + abs(contract.origin) + abs(op.zero_point) >= 1 << 24:
+            raise Unfit(f"{out.name}: {limits} in float32")
+        scales = w.numbers(contract.scale, n, np.float32)
+        w.emit(machine.ONNX_FLOAT, made, given, made.pitch, scales, many, zero, contract.origin, *ends[1:])
+        return
+    if isinstance(contract, TflmDouble):
+        constants = (w.numbers(c, n, np.int64) for c in (contract.multiplier, contract.shift))
+        w.emit(machine.TFLM_DOUBLE, made, given, made.pitch, *constants, many, *ends)
+        return
+    multiplier, shift, rounding = _dyadic(contract)
+    constants = (w.numbers(c, n, np.int64) for c in (multiplier, shift))
+    w.emit(machine.DYADIC, made, given, made.pitch, *constants, many, ROUNDINGS.index(rounding), *ends)
+
+
+def _dyadic(contract: Any) -> tuple[Any, Any, str]:
+    """(multipliers, right shifts, rounding) of a contract that rounds once."""
+    if isinstance(contract, Dyadic16):
+        return contract.multiplier, contract.shift, contract.rounding
+    if isinstance(contract, TflSingle):
+        return contract.multiplier, 31 - np.asarray(contract.shift), contract.rounding
+    if isinstance(contract, Pow2):
+        s = np.asarray(contract.shift)
+        return np.left_shift(np.int64(1), np.maximum(-s, 0)), np.maximum(s, 0), contract.rounding
+    raise Unfit(f"contract {contract.name}")
+
+
+def table(w: Writer, node: Node) -> None:
+    """A function of one value: its definition on every code that may come, in a table."""
+    (x,), out = node.ins, node.outs[0]
+    given, codes = w.register(x, out), _codes(w, x)
+    if given.long or given.width != width(out):
+        raise Unfit(f"{out.name}: other columns")
+    places = np.arange(codes.lo, codes.hi + 1).astype(x.type.fmt.dtype)
+    results = node.op.run((QType(places.shape, x.type.fmt),), places)
+    made = w.new(out)
+    entries = w.numbers(results, results.size)
+    w.emit(machine.LOOK_UP, made, given, made.pitch, entries, codes.lo, results.size)
+
+
+def _codes(w: Writer, x: Value) -> Interval:
+    """Codes that may come: the reach of integers, all of a float format."""
+    fmt = x.type.fmt
+    codes = Interval(fmt.min_code, fmt.max_code) if isinstance(fmt, FloatFormat) else w.reach(x)
+    if codes.hi - codes.lo >= MOST_TABLE:
+        raise Unfit(f"{x.name}: {codes} is no table")
+    return codes
+
+
+def reduce(w: Writer, node: Node) -> None:
+    """Over the last axis."""
+    (x,), out, op = node.ins, node.outs[0], node.op
+    assert isinstance(op, Reduce)
+    if op.axes != (len(x.type.shape) - 1,):
+        raise Unfit(f"{out.name}: axes {op.axes}")
+    given = w.word(x, x)
+    if op.kind == "sum_square":
+        if w.reach(out).inside(WORD):
+            long = Register(1, long=True)
+            w.emit(machine.SUM_SQUARE, long, given, given.width, given.pitch)
+            w.emit(machine.SHORTEN, w.new(out), long)
+        else:
+            w.emit(machine.SUM_SQUARE, w.new(out, long=True), given, given.width, given.pitch)
+        return
+    kind = {"sum": 0, "mean": 0, "max": 1, "min": 2}[op.kind]
+    w.emit(machine.REDUCE, w.new(out), given, given.width, given.pitch, kind)
+
+
+def normalize(w: Writer, node: Node) -> None:
+    """Of one number a row."""
+    (x,), op = node.ins, node.op
+    assert isinstance(op, Normalize)
+    if width(x) != 1 or isinstance(x.type.fmt, FloatFormat):
+        raise Unfit(f"{x.name}: rows of more than one number")
+    given = w.register(x, x)
+    if not given.long:
+        wide = Register(1, long=True)
+        w.emit(machine.WIDEN, wide, given)
+        given = wide
+    w.emit(machine.NORMALIZE, w.new(node.outs[0]), w.new(node.outs[1]), given, op.bits)
+
+
+def shift(w: Writer, node: Node) -> None:
+    """By a constant."""
+    (x,), out, op = node.ins, node.outs[0], node.op
+    assert isinstance(op, Shift)
+    given = _like(w, x, out)
+    if op.bits > 31 or not w.reach(out).inside(WORD):
+        raise Unfit(f"{out.name}: {op.bits} bits")
+    made = w.new(out)
+    w.emit(machine.SHIFT, made, given, made.pitch, op.bits, ROUNDINGS.index(op.rounding))
+
+
+def shift_by(w: Writer, node: Node) -> None:
+    """By a computed number, one a row or one an element."""
+    x, s = node.ins
+    out, op = node.outs[0], node.op
+    assert isinstance(op, ShiftBy)
+    given, count = _like(w, x, out), w.word(s, out)
+    if count.width not in (1, width(out)) or not op.limits.inside(WORD):
+        raise Unfit(f"{out.name}: other columns")
+    made = w.new(out)
+    rounding = ROUNDINGS.index(op.rounding)
+    single = int(count.width == 1)
+    w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits)
+
+
+def reshape(w: Writer, node: Node) -> None:
+    """The same rows under another name."""
+    (x,), out = node.ins, node.outs[0]
+    if not x.type.sample_shape or not out.type.sample_shape or width(x) != width(out):
+        raise Unfit(f"{out.name}: other rows")
+    w.registers[out.name] = w.register(x, x)
+
+
+RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
+    Add: add, Mul: mul, Select: select, Requant: requant, Lut: table, Pwl: table, Reduce: reduce, Normalize: normalize,
+    Shift: shift, ShiftBy: shift_by, Reshape: reshape, MatMul: matmul, Conv2d: conv2d,
+}  # fmt: skip
+
+
+def apart(node: Node, value: Value) -> bool:
+    """Whether `node` reads `value` from an array even where its rows are in registers."""
+    out, op = node.outs[0], node.op
+    if isinstance(op, Conv2d):
+        return value is node.ins[0] and not (op.pointwise and width(value) > 1)
+    if isinstance(op, MatMul):
+        return value is not node.ins[0]
+    return not isinstance(op, Reshape) and lead(value) != lead(out)
+
