@@ -7,7 +7,9 @@ install with no home). There the kernels are compiled per process instead.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from functools import cached_property, lru_cache, update_wrapper
+from hashlib import sha256
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -36,9 +38,20 @@ class Compiled:
             if isinstance(cell.cell_contents, Compiled):
                 cell.cell_contents = cell.cell_contents.dispatcher
         try:
-            return numba.njit(cache=True, nogil=True)(self.function)
+            made = numba.njit(cache=True, nogil=True)(self.function)
         except RuntimeError:
             return numba.njit(nogil=True)(self.function)
+        # Why: numba's own stamp is that of the function's file; what it calls may have changed all the same.
+        made._cache._cache_file._source_stamp = _stamp(self.function.__code__.co_filename)
+        return made
+
+
+@lru_cache
+def _stamp(file: str) -> str:
+    """Digest of everything that the compiled code of `file` may be made of."""
+    here = Path(__file__).parent
+    sources = sorted({Path(file), here / "rounding.py", *(here / "kernels").glob("*.py")})
+    return sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()
 
 
 def jit(function: Callable[..., Any]) -> Callable[..., Any]:

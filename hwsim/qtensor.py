@@ -72,6 +72,17 @@ class QType:
                     f"got {' and '.join(str(len(t)) for t in tuples)}"
                 )
 
+    def __repr__(self) -> str:
+        """One line, whatever the number of channels."""
+        zero = f", zero_point={_ends(self.zero_point)}" if np.any(self.zero_point) else ""
+        axis = "" if self.axis is None else f", axis={self.axis}"
+        return f"QType({self.shape}, {self.fmt.name}, scale={_ends(self.scale)}{zero}{axis})"
+
+    def _repr_html_(self) -> str:
+        from .reports.tensor_html import type_html
+
+        return type_html(self)
+
     @property
     def batched(self) -> bool:
         """Whether the outermost axis is the batch."""
@@ -133,6 +144,16 @@ class QTensor:
             raise ValueError(f"codes are {self.codes.dtype}, {self.type.fmt.name} is kept in {self.type.fmt.dtype}")
         check_codes(self.codes, self.type.fmt)
 
+    def __repr__(self) -> str:
+        """One line, whatever its size."""
+        codes = f"codes {self.codes.min()}..{self.codes.max()}" if self.codes.size else "no codes"
+        return f"QTensor({self.type!r}, {codes})"
+
+    def _repr_html_(self) -> str:
+        from .reports.tensor_html import tensor_html
+
+        return tensor_html(self)
+
     def to_int(self) -> Ints:
         """Integers on the format's grid, less the zero point, int64."""
         return np.asarray(self.type.fmt.to_int(self.codes) - self.type.along_axis(self.type.zero_point), np.int64)
@@ -144,6 +165,8 @@ class QTensor:
 
 def check_codes(codes: Codes, fmt: Format, what: str = "codes") -> None:
     """Raise ValueError, naming the first culprit, unless every code names a number of `fmt`."""
+    if isinstance(fmt, IntFormat) and fmt.bits == 8 * codes.itemsize and codes.dtype == fmt.dtype and not fmt.narrow:
+        return  # the container holds nothing else
     bad = (codes < fmt.min_code) | (codes > fmt.max_code)
     if isinstance(fmt, FloatFormat):
         bad = bad | fmt.is_reserved(codes)
@@ -216,6 +239,11 @@ def _plain(v: ArrayLike, kind: type) -> Any:
     if a.ndim > 1 or (kind is int and (a != np.rint(a)).any()):
         raise ValueError(f"quantize: scale or zero_point {_short(v)} must be one {kind.__name__} or one a channel")
     return kind(a) if a.ndim == 0 else tuple(kind(e) for e in a)
+
+
+def _ends(v: float | tuple[float, ...]) -> str:
+    """A number, or the smallest and largest of several."""
+    return f"{min(v):.6g}..{max(v):.6g} ({len(v)} channels)" if isinstance(v, tuple) else repr(v)
 
 
 def _short(v: object) -> str:

@@ -43,7 +43,7 @@ def simulate(
         raise ValueError(f"engine {engine!r} is unknown: use one of {', '.join(ENGINES)}")
     if type(threads) is not int or threads < 1:
         raise ValueError(f"threads {threads!r} must be an integer >= 1")
-    given = input_codes(graph, inputs)
+    given = input_codes(graph, inputs, engine)
     wanted = tuple(graph.results(trace=trace))
     constants = {v.name: graph.constants[v.name].codes for v in wanted if v.name in graph.constants}
     if engine == "numba" and given and all(v.type.batched for v in graph.inputs):
@@ -81,19 +81,19 @@ def run_node(node: Node, engine: str, *codes: Codes | None) -> tuple[Codes, ...]
     return result if isinstance(result, tuple) else (result,)
 
 
-def input_codes(graph: Graph, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Codes]:
+def input_codes(graph: Graph, inputs: Mapping[str, NDArray[Any]], engine: str = "numpy") -> dict[str, Codes]:
     """Checked codes of every input; see `simulate`."""
     known = {v.name for v in graph.inputs}
     if set(inputs) != known:
         raise ValueError(f"inputs are {sorted(inputs)}, graph {graph.name[:60]!r} has {sorted(known)}")
-    codes = {v.name: as_codes(v, inputs[v.name]) for v in graph.inputs}
+    codes = {v.name: as_codes(v, inputs[v.name], engine) for v in graph.inputs}
     sizes = {v.name: len(codes[v.name]) for v in graph.inputs if v.type.batched}
     if len(set(sizes.values())) > 1 or 0 in sizes.values():
         raise ValueError(f"numbers of samples must be equal and >= 1, got {sizes}")
     return codes
 
 
-def as_codes(value: Value, x: NDArray[Any]) -> Codes:
+def as_codes(value: Value, x: NDArray[Any], engine: str = "numpy") -> Codes:
     """Codes of an input from codes (integer dtype) or reals (float dtype), by dtype, never by guess."""
     x, t, what = np.asarray(x), value.type, f"input {value.name[:60]!r}"
     if x.shape[t.batched :] != t.sample_shape or x.ndim != len(t.shape):
@@ -104,6 +104,10 @@ def as_codes(value: Value, x: NDArray[Any]) -> Codes:
             raise ValueError(f"{what}: {x[at]} at index {at}; only finite numbers can be quantized")
         if t.fmt == UINT1 and (strange := x[~np.isin(x, (0, t.scale))]).size:
             raise ValueError(f"{what}: holds {strange[0]:g} ({strange.size} such); a mask holds 0 and 1 alone")
+        if engine == "numba":
+            from .kernels.encoding import encoded
+
+            return encoded(x, t)
         return encode(x.astype(np.float64), t)
     if x.dtype.kind == "b" and t.fmt == UINT1:
         x = x.astype(t.fmt.dtype)

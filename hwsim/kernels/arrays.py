@@ -1,24 +1,22 @@
 """What a program knows of arrays outside its registers: where each row begins, found from shape and strides.
 
 Arrays are views of any strides whose rows are contiguous; whoever reads rows as groups of four bytes needs three bytes
-after the last one, which `room` leaves.
+after the last one, which `Buffers.room` leaves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from math import prod
-from typing import Any
+from functools import lru_cache, partial
 
 import numpy as np
 
 from ..formats import Codes
 from ..ops.windows import Window
 from ..rounding import Ints
-
-SLACK = 64
-
+from .buffers import Buffers, has_room
+from .memory import pad
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
@@ -46,13 +44,21 @@ class Seconds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Whole:
+    """Each sample as one row, its elements in order."""
+
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """Rows of a value that the program makes."""
 
     value: str
 
 
-Kind = Rows | Windows | Seconds | Result
+Actions = list[Callable[[], object]]
+Kind = Rows | Windows | Seconds | Whole | Result
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +69,7 @@ class Located:
     offsets: Ints
     k_step: int = 0
     n_step: int = 0
+    dense: bool = False
 
     def number(self, what: str) -> int:
         """The address, or the step, that `what` names."""
@@ -71,62 +78,56 @@ class Located:
         return self.offsets.ctypes.data if what == "offsets" else int(getattr(self, what))
 
 
-def room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Codes:
-    """An array with bytes to spare at its end."""
-    size = prod(shape) * dtype.itemsize
-    return np.empty(size + SLACK, np.uint8)[:size].view(dtype).reshape(shape)
-
-
-def located(kind: Kind, array: Codes, samples: int) -> Located:
-    """Where the rows of `array` begin; a copy where they are not contiguous or end without room."""
+def located(kind: Kind, array: Codes, samples: int, buffers: Buffers, actions: Actions) -> Located:
+    """Where the rows of `array` begin: of a copy, made by `actions`, where they are not contiguous or end without room."""
     if isinstance(kind, Windows):
-        return _windows(kind, array)
+        return _windows(kind, array, buffers, actions)
     if isinstance(kind, Seconds):
         return Located(array, _table(array.shape[:-2], array.strides[:-2]), *array.strides[-2:])
+    if isinstance(kind, Whole):
+        array = _solid(array, buffers, actions)
+        return Located(array, _table(array.shape[:1], array.strides[:1]))
     if isinstance(kind, Result):
         return Located(array, _table(array.shape[:-1], array.strides[:-1]))
     if array.shape[-1] > 1 and array.strides[-1] != array.itemsize:
-        array = _copied(array)
-    if kind.bytes_past and not _has_room(array):
-        array = _copied(array)
+        array = _copied(array, buffers, actions)
+    if kind.bytes_past and not has_room(array):
+        array = _copied(array, buffers, actions)
     sizes = (samples, *kind.lead)
     given, steps = array.shape[:-1], array.strides[:-1]
+    dense = array.flags.c_contiguous and given == sizes
     missing = len(sizes) - len(given)
     steps = (0,) * missing + tuple(s if n > 1 else 0 for s, n in zip(steps, given, strict=True))
-    return Located(array, _table(sizes, steps))
+    return Located(array, _table(sizes, steps), dense=dense)
 
 
-def _windows(kind: Windows, x: Codes) -> Located:
+def _windows(kind: Windows, x: Codes, buffers: Buffers, actions: Actions) -> Located:
     window = kind.window
     (top, bottom), (left, right) = window.padding
     if top or bottom or left or right:
+        x = _solid(x, buffers, actions)
         n, h, w, c = x.shape
-        padded = room((n, h + top + bottom, w + left + right, c), x.dtype)
-        padded[:, :top], padded[:, top + h :] = kind.border, kind.border
-        padded[:, :, :left], padded[:, :, left + w :] = kind.border, kind.border
-        padded[:, top : top + h, left : left + w] = x
+        padded = buffers.room((n, h + top + bottom, w + left + right, c), x.dtype)
+        edges = (top, bottom, c * left, c * right)
+        actions.append(partial(pad, padded.ctypes.data, x.ctypes.data, n, h, w * c, edges, kind.border))
         x = padded
-    elif not (x.flags.c_contiguous and _has_room(x)):
-        x = _copied(x)
+    elif not (x.flags.c_contiguous and has_room(x)):
+        x = _copied(x, buffers, actions)
     n, h, w, _ = x.shape
     high, wide = ((size - window.span(i)) // window.stride[i] + 1 for i, size in enumerate((h, w)))
     steps = (x.strides[0], x.strides[1] * window.stride[0], x.strides[2] * window.stride[1])
     return Located(x, _table((n, high, wide), steps))
 
 
-def _copied(x: Codes) -> Codes:
-    y = room(x.shape, x.dtype)
-    y[...] = x
+def _solid(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
+    """`x` with its elements in order, one after the other."""
+    return x if x.flags.c_contiguous else _copied(x, buffers, actions)
+
+
+def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
+    y = buffers.room(x.shape, x.dtype)
+    actions.append(partial(np.copyto, y, x))
     return y
-
-
-def _has_room(x: Codes) -> bool:
-    """Whether three bytes after the last element may be read."""
-    owner: Any = x
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
-    bounds = np.lib.array_utils.byte_bounds
-    return bool(bounds(x)[1] + 3 <= bounds(owner)[1])
 
 
 @lru_cache(maxsize=4096)

@@ -30,6 +30,7 @@ class Level:
         lanes: accumulators in one vector register.
         unsigned: whether its bytes of `a` are unsigned.
         rows, vectors: largest tile whose accumulators and operands stay in registers.
+        vector: letter of its vector registers in assembly; empty where the compiler decides.
     """
 
     name: str
@@ -37,11 +38,12 @@ class Level:
     unsigned: bool
     rows: int
     vectors: int
+    vector: str = ""
 
 
 LEVELS = (
-    Level(name="vnni512", lanes=16, unsigned=True, rows=12, vectors=4),
-    Level(name="vnni256", lanes=8, unsigned=True, rows=6, vectors=2),
+    Level(name="vnni512", lanes=16, unsigned=True, rows=12, vectors=4, vector="v"),
+    Level(name="vnni256", lanes=8, unsigned=True, rows=6, vectors=2, vector="x"),
     Level(name="avx2", lanes=8, unsigned=False, rows=2, vectors=2),
     Level(name="neon", lanes=4, unsigned=False, rows=4, vectors=4),
     Level(name="plain", lanes=4, unsigned=False, rows=1, vectors=4),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit import jit
-from . import elementwise, memory, products, requantize
+from . import elementwise, memory, products, requantize, scaling
 
 (
     LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
     ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW, DYADIC, TFLM_DOUBLE, ONNX_FLOAT,
-    IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE,
-) = range(23)  # fmt: skip
+    SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE,
+) = range(24)  # fmt: skip
 FIELDS = 16
 """Numbers of an instruction."""
 
@@ -31,7 +31,9 @@ _dyadic, _tflm_double, _onnx_float = requantize.dyadic, requantize.tflm_double, 
 _in_line, _addresses, _product, _depthwise = (
     *(products.in_line, products.addresses, products.multiply, products.depthwise),
 )
-_pack, _less_zero, _longs = products.pack, products.less_zero, memory.longs
+_scale = scaling.scale
+_pack, _column_sums, _less_zero = products.pack, products.column_sums, products.less_zero
+_longs = memory.longs
 
 
 @jit
@@ -53,7 +55,7 @@ def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
             if code[i, 0] < ADD_LONG:
                 _simple(code[i], row, n)
             elif code[i, 0] < IN_LINE:
-                _numeric(code[i], n)
+                _numeric(code[i], row, n)
             else:
                 _products(code[i], row, n, group)
         row += n
@@ -62,7 +64,7 @@ def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
 @jit
 def _simple(c: Any, row: Any, n: Any) -> None:
     if c[0] == LOAD:
-        _load(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6])
+        _load(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6], c[7])
     elif c[0] == STORE:
         _store(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6])
     elif c[0] == ADD:
@@ -84,7 +86,7 @@ def _simple(c: Any, row: Any, n: Any) -> None:
 
 
 @jit
-def _numeric(c: Any, n: Any) -> None:
+def _numeric(c: Any, row: Any, n: Any) -> None:
     if c[0] == ADD_LONG:
         _add_long(c[1], c[2], n, c[3])
     elif c[0] == WIDEN:
@@ -99,6 +101,10 @@ def _numeric(c: Any, n: Any) -> None:
         _dyadic(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
     elif c[0] == TFLM_DOUBLE:
         _tflm_double(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+    elif c[0] == SCALE:
+        _scale(
+            c[1] + c[13] * row, c[2] + c[14] * row, n * c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12]
+        )
     else:
         _onnx_float(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
 
@@ -123,21 +129,21 @@ def _pair(c: Any, row: Any, n: Any, group: Any) -> None:
 
     c: result, addresses of rows, columns, depth, width, unsigned, zeros (what it starts at), base and offsets of second
     operands, steps along k and n, room for packed ones, bytes of one, room for their sums, zero point.
+
+    Why all are packed first: what was just written in words cannot be read at once in vectors.
     """
     depth, columns, steps = c[4], c[3], (c[4] + 3) // 4
     offsets = _longs(c[9], row // group + n // group + 2)
+    for i in range((group - row % group) % group, n, group):
+        packed, b = c[12] + i // group * c[13], c[8] + offsets[(row + i) // group]
+        _pack(packed, b, depth, c[5], c[10], c[11], columns)
+    for i in range((group - row % group) % group, n, group):
+        _column_sums(c[14] + i // group * 4 * columns, c[12] + i // group * c[13], steps, columns)
     i = 0
     while i < n:
-        g = (row + i) // group
-        rows = min(group - (row + i) % group, n - i)
-        slot = i // group
-        packed, sums = c[12] + slot * c[13], c[14] + slot * 4 * columns
-        if (row + i) % group == 0:
-            _pack(packed, sums, c[8] + offsets[g], depth, c[5], c[10], c[11], columns)
-        out = c[1] + 4 * columns * i
+        rows, slot = min(group - (row + i) % group, n - i), i // group
+        packed, sums, out = c[12] + slot * c[13], c[14] + slot * 4 * columns, c[1] + 4 * columns * i
         _product(out, c[2] + 8 * i, rows, columns, 1, 0, steps, packed, c[7], sums, c[6])
         if c[15] != 0:
             _less_zero(out, c[2] + 8 * i, rows, columns, depth, c[15], c[6])
         i += rows
-
-

@@ -67,28 +67,36 @@ def unsigned_shorts(address: Any, n: Any) -> Any:
 
 
 @jit
-def load(y: Any, rows: Any, width: Any, pitch: Any, base: Any, offsets: Any, dtype: Any) -> None:
-    """Rows at ``base + offsets[row]`` into the register `y`; the filling becomes 0."""
+def load(y: Any, rows: Any, width: Any, pitch: Any, base: Any, offsets: Any, dtype: Any, dense: Any) -> None:
+    """Rows at ``base + offsets[row]`` into the register `y`; the filling becomes 0. Dense rows follow each other."""
     at = longs(offsets, rows)
     if dtype == LONG:
         out64 = longs(y, rows)
         for i in range(rows):
             out64[i] = longs(base + at[i], 1)[0]
         return
+    if dense and width == pitch:
+        _load(y, rows * pitch, rows * pitch, base + at[0], dtype)
+        return
     for i in range(rows):
-        out, place = words(y + 4 * pitch * i, pitch), base + at[i]
-        if dtype == 0:
-            _copy(signed_bytes(place, width), out)
-        elif dtype == 1:
-            _copy(unsigned_bytes(place, width), out)
-        elif dtype == 2:
-            _copy(shorts(place, width), out)
-        elif dtype == 3:
-            _copy(unsigned_shorts(place, width), out)
-        elif dtype == 4:
-            _copy(words(place, width), out)
-        else:
-            _copy(longs(place, width), out)
+        _load(y + 4 * pitch * i, width, pitch, base + at[i], dtype)
+
+
+@jit
+def _load(y: Any, width: Any, pitch: Any, place: Any, dtype: Any) -> None:
+    out = words(y, pitch)
+    if dtype == 0:
+        _copy(signed_bytes(place, width), out)
+    elif dtype == 1:
+        _copy(unsigned_bytes(place, width), out)
+    elif dtype == 2:
+        _copy(shorts(place, width), out)
+    elif dtype == 3:
+        _copy(unsigned_shorts(place, width), out)
+    elif dtype == 4:
+        _copy(words(place, width), out)
+    else:
+        _copy(longs(place, width), out)
 
 
 @jit
@@ -101,23 +109,31 @@ def _copy(x: Any, y: Any) -> None:
 
 @jit
 def store(x: Any, rows: Any, width: Any, pitch: Any, base: Any, offsets: Any, dtype: Any) -> None:
-    """The register `x` into rows at ``base + offsets[row]``; every number fits its container by proof."""
-    at = longs(offsets, rows)
+    """The register `x` into rows that follow each other; every number fits its container by proof."""
+    start = base + longs(offsets, 1)[0]
     if dtype == LONG:
-        given64 = longs(x, rows)
+        given64, out64 = longs(x, rows), longs(start, rows)
         for i in range(rows):
-            longs(base + at[i], 1)[0] = given64[i]
-        return
-    for i in range(rows):
-        given, place = words(x + 4 * pitch * i, width), base + at[i]
-        if dtype <= 1:
-            _cast(given, signed_bytes(place, width))
-        elif dtype <= 3:
-            _cast(given, shorts(place, width))
-        elif dtype == 4:
-            _cast(given, words(place, width))
-        else:
-            _cast(given, longs(place, width))
+            out64[i] = given64[i]
+    elif width == pitch:
+        _store(x, rows * width, start, dtype)
+    else:
+        size = 1 if dtype <= 1 else (2 if dtype <= 3 else (4 if dtype == 4 else 8))
+        for i in range(rows):
+            _store(x + 4 * pitch * i, width, start + size * width * i, dtype)
+
+
+@jit
+def _store(x: Any, n: Any, place: Any, dtype: Any) -> None:
+    given = words(x, n)
+    if dtype <= 1:
+        _cast(given, signed_bytes(place, n))
+    elif dtype <= 3:
+        _cast(given, shorts(place, n))
+    elif dtype == 4:
+        _cast(given, words(place, n))
+    else:
+        _cast(given, longs(place, n))
 
 
 @jit
@@ -131,4 +147,40 @@ def narrow(y: Any, x: Any, rows: Any, pitch: Any) -> None:
     """Numbers of 8 bits, signed or not, as bytes: rows of `pitch` bytes."""
     given, out = words(x, rows * pitch), signed_bytes(y, rows * pitch)
     for j in range(given.size):
+        out[j] = given[j]
+
+
+@jit
+def pad(y: Any, x: Any, images: Any, lines: Any, size: Any, edges: Any, border: Any) -> None:
+    """Images of `lines` lines of `size` bytes with a border around.
+
+    `edges`: lines at the top and at the bottom, bytes at the left and at the right.
+    """
+    top, bottom, left, right = edges
+    wide = left + size + right
+    for _ in range(images):
+        for _ in range(top):
+            _fill(y, wide, border)
+            y += wide
+        for _ in range(lines):
+            _fill(y, left, border)
+            _copy_bytes(y + left, x, size)
+            _fill(y + left + size, right, border)
+            x, y = x + size, y + wide
+        for _ in range(bottom):
+            _fill(y, wide, border)
+            y += wide
+
+
+@jit
+def _fill(y: Any, n: Any, number: Any) -> None:
+    out = signed_bytes(y, n)
+    for j in range(n):
+        out[j] = number
+
+
+@jit
+def _copy_bytes(y: Any, x: Any, n: Any) -> None:
+    out, given = signed_bytes(y, n), signed_bytes(x, n)
+    for j in range(n):
         out[j] = given[j]

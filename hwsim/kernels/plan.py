@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -12,8 +12,11 @@ import numpy as np
 from ..formats import Codes
 from ..graph import Graph, Node, Value
 from ..qtensor import QTensor
+from ..rounding import Ints
 from . import machine
-from .arrays import Located, located, room
+from .arrays import Located, located
+from .buffers import Buffers
+from .fusing import fuse
 from .program import Placed
 from .rules import RULES
 from .stages import Stage, folded, stages
@@ -54,6 +57,7 @@ class Plan:
     wanted: tuple[Value, ...]
     sample_bytes: int
     run_node: RunNode
+    idle: list[Worker] = field(default_factory=list)
 
     def run(self, inputs: Mapping[str, Codes], samples: int, threads: int) -> dict[str, Codes]:
         """Codes of the values that were asked for, `samples` of each batched one."""
@@ -64,9 +68,10 @@ class Plan:
         parts = [slice(i, min(i + size, samples)) for i in range(0, samples, size)]
 
         def work(some: Sequence[slice]) -> None:
-            scratch = np.empty(max((s.program.size for s in self.steps if s.program), default=0) + 64, np.uint8)
+            worker = self.idle.pop() if self.idle else Worker(self)
             for part in some:
-                self._run_slice({n: x[part] for n, x in inputs.items()}, part, results, scratch)
+                worker.run({n: x[part] for n, x in inputs.items()}, part, results)
+            self.idle.append(worker)
 
         if threads == 1 or len(parts) == 1:
             work(parts)
@@ -75,36 +80,81 @@ class Plan:
                 list(pool.map(work, [parts[i::threads] for i in range(threads)]))
         return results | folded
 
-    def _run_slice(
-        self, env: dict[str, Codes], part: slice, results: Mapping[str, Codes], scratch: Codes
-    ) -> None:
+
+class Worker:
+    """What one thread needs to run a plan: registers, memory for values, and what to do for a number of samples."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.buffers = plan, Buffers()
+        self.scratch = np.empty(max((s.program.size for s in plan.steps if s.program), default=0) + 64, np.uint8)
+        self.bound: dict[int, Bound] = {}
+
+    def run(self, inputs: Mapping[str, Codes], part: slice, results: Mapping[str, Codes]) -> None:
+        """One slice of samples through all steps."""
         n = part.stop - part.start
-        for step in self.steps:
+        if n not in self.bound:
+            self.bound[n] = Bound(self, inputs, n)
+        bound = self.bound[n]
+        for name, x in inputs.items():
+            np.copyto(bound.inputs[name], x)
+        for act in bound.actions:
+            act()
+        for name, result in results.items():
+            result[part] = bound.results[name]
+
+
+class Bound:
+    """A plan with all addresses known: values of `n` samples have their places, used again by whoever comes later."""
+
+    def __init__(self, worker: Worker, inputs: Mapping[str, Codes], n: int) -> None:
+        self.plan, self.buffers, self.samples = worker.plan, worker.buffers, n
+        self.start = (worker.scratch.ctypes.data + 63) & ~63
+        self.actions: list[Callable[[], object]] = []
+        self.inputs = {name: self.buffers.room(x.shape, x.dtype) for name, x in inputs.items()}
+        for name, x in inputs.items():
+            self.inputs[name][...] = x
+        self.results: dict[str, Codes] = {}
+        env, wanted = dict(self.inputs), {v.name for v in self.plan.wanted}
+        for step in self.plan.steps:
             if step.node is not None:
-                known = (self.constants[v.name].codes if v.name in self.constants else env[v.name] for v in step.node.ins)
-                env |= {v.name: r for v, r in zip(step.node.outs, self.run_node(step.node, *known), strict=True)}
-            else:
-                self._run_program(step, env, n, scratch)
-            for v in step.results:
-                if v.name in results:
-                    results[v.name][part] = env[v.name]
+                self._node(step.node, env)
+            elif step.program is not None:
+                self._program(step, step.program, env)
+            self.results |= {v.name: env[v.name] for v in step.results if v.name in wanted}
             for name in step.last:
                 del env[name]
 
-    def _run_program(self, step: Step, env: dict[str, Codes], n: int, scratch: Codes) -> None:
-        program = step.program
-        assert program is not None
-        env |= {v.name: room((n, *v.type.sample_shape), v.type.fmt.dtype) for v in step.results}
-        places: list[Located] = []
-        for kind in program.arrays:
-            array = self.constants[kind.value].codes if kind.value in self.constants else env[kind.value]
-            places.append(located(kind, array, n))
-        code, start = program.code.copy(), (scratch.ctypes.data + 63) & ~63
-        for i, j in program.scratch:
-            code[i, j] += start
-        for i, j, a in program.outside:
-            code[i, j] = places[a.array].number(a.what)
-        machine.run(code, 0, n * step.rows, program.block, program.group)
+    def _node(self, node: Node, env: dict[str, Codes]) -> None:
+        """A node that runs on its own; what is but another view of its input needs no second look."""
+        known = self.plan.constants
+        codes = [known[v.name].codes if v.name in known else env[v.name] for v in node.ins]
+        made = self.plan.run_node(node, *codes)
+        if any(np.may_share_memory(r, c) for r in made for c in codes):
+            if all(np.may_share_memory(r, c) for r in made for c in codes):
+                env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
+                return
+        places = tuple(self.buffers.room(r.shape, r.dtype) for r in made)
+
+        def act() -> None:
+            for place, r in zip(places, self.plan.run_node(node, *codes), strict=True):
+                np.copyto(place, r)
+
+        act()
+        self.actions.append(act)
+        env |= {v.name: place for v, place in zip(node.outs, places, strict=True)}
+
+    def _program(self, step: Step, program: Placed, env: dict[str, Codes]) -> None:
+        """The machine runs a stage; what it makes goes to `env`."""
+        n, known = self.samples, self.plan.constants
+        for v in step.results:
+            env[v.name] = self.buffers.room((n, *v.type.sample_shape), v.type.fmt.dtype)
+        arrays = [known[k.value].codes if k.value in known else env[k.value] for k in program.arrays]
+        places = [located(k, x, n, self.buffers, self.actions) for k, x in zip(program.arrays, arrays, strict=True)]
+        code = program.at(self.start)
+        for at, access in program.outside:
+            code.reshape(-1)[at] = places[access.array].number(access.what)
+        keep = (places, code)
+        self.actions.append(lambda: machine.run(keep[1], 0, n * step.rows, program.block, program.group))
 
 
 def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
@@ -116,13 +166,14 @@ def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
     kept = {v.name for v in wanted if v.name not in constants}
     readers = [{v.name for node in s.nodes for v in node.ins} for s in order]
     last = {name: i for i, names in enumerate(readers) for name in names}
+    solid = frozenset(v.name for s in order if s.rows for node in s.nodes for v in node.outs)
     steps = []
     for i, stage in enumerate(order):
         made = tuple(v for node in stage.nodes for v in node.outs)
         needed = tuple(v for v in made if v.name in kept or last.get(v.name, -1) > i or not stage.rows)
         dead = [n for n in readers[i] if last[n] == i and n not in constants and n not in {v.name for v in made}]
         dead += [v.name for v in needed if last.get(v.name, -1) <= i]
-        program = _written(graph, constants, stage, needed) if stage.rows else None
+        program = _written(Writer(graph, constants, solid), stage, needed) if stage.rows else None
         steps.append(Step(program, None if stage.rows else stage.nodes[0], needed, tuple(dead), stage.rows))
     outside = [v for s in steps for v in s.results]
     largest = max((prod(v.type.sample_shape) * v.type.fmt.dtype.itemsize for v in (*graph.inputs, *outside)), default=1)
@@ -130,14 +181,14 @@ def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
     return Plan(tuple(steps), constants, names, wanted, max(largest, 1), run_node)
 
 
-def _written(graph: Graph, constants: dict[str, QTensor], stage: Stage, needed: Sequence[Value]) -> Placed:
+def _written(writer: Writer, stage: Stage, needed: Sequence[Value]) -> Placed:
     """The program of a stage: its nodes in order, and what leaves it."""
-    writer = Writer(graph, constants)
     for node in stage.nodes:
         RULES[type(node.op)](writer, node)
         for v in node.outs:
             if v in needed:
                 writer.store(v)
+    fuse(writer.program)
     return writer.program.placed()
 
 

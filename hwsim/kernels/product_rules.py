@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..formats import FloatFormat
 from ..graph import Node, Value
-from ..ops import Conv2d, MatMul
+from ..ops import Conv2d, MatMul, Reduce
 from ..ops.conv2d import weights
 from ..qtensor import QTensor
 from ..ranges import Operand
 from ..rounding import Ints
 from . import machine
-from .arrays import Rows, Seconds, Windows
+from .arrays import Rows, Seconds, Whole, Windows
 from .packing import packed
 from .program import Argument, Register, pitch
 from .writer import BYTE, UNSIGNED_BYTE, WORD, Unfit, Writer, lead, width
@@ -148,6 +150,24 @@ def _depthwise(
     w.emit(
         machine.DEPTHWISE, made, channels, made.pitch, base, offsets, high * wide,
         w.numbers(moved, moved.size, np.int64), w.numbers(given, given.size), w.numbers(bias, channels), unsigned,
+    )  # fmt: skip
+
+
+def whole_sum(w: Writer, node: Node) -> None:
+    """A sum over all rows of a sample: a depthwise product with ones, whose window is everything."""
+    op, (x,), out = node.op, node.ins, node.outs[0]
+    assert isinstance(op, Reduce)
+    n = prod(lead(x))
+    if op.kind not in ("sum", "mean") or prod(lead(out)) != 1 or x.type.fmt.bits > 8 or width(x) == 1:
+        raise Unfit(f"{out.name}: {op.kind} over {op.axes}")
+    if isinstance(x.type.fmt, FloatFormat):
+        raise Unfit(f"{x.name}: {x.type.fmt.name}")
+    made, channels = w.new(out), width(x)
+    base, offsets = w.access(Whole(value=x.name), "base", "offsets")
+    w.emit(
+        machine.DEPTHWISE, made, channels, made.pitch, base, offsets, n,
+        w.numbers(np.arange(n) * channels, n, np.int64), w.numbers(np.ones(n * channels), n * channels),
+        w.numbers(np.zeros(channels), channels), int(x.type.fmt.dtype == np.uint8),
     )  # fmt: skip
 
 

@@ -74,30 +74,66 @@ def in_line(out: Any, rows: Any, base: Any, pitch: Any) -> None:
 
 
 @jit
-def pack(out: Any, sums: Any, b: Any, depth: Any, width: Any, k_step: Any, n_step: Any, columns: Any) -> None:
-    """A (depth, width) matrix of bytes at `b`, with steps in bytes, into panels, and the sums of its columns."""
-    given = signed_bytes(b, (depth - 1) * k_step + (width - 1) * n_step + 1)
-    steps = (depth + 3) // 4
-    packed, total = signed_bytes(out, steps * 4 * columns), words(sums, columns)
-    j = 0
-    at = 0
+def pack(out: Any, b: Any, depth: Any, width: Any, k_step: Any, n_step: Any, columns: Any) -> None:
+    """A (depth, width) matrix of bytes at `b`, with steps in bytes, into panels."""
+    steps, j = (depth + 3) // 4, 0
     while j < columns:
         n = panel(columns - j)
+        valid = max(min(n, width - j), 0)
         for q in range(steps):
-            for i in range(4):
-                k = 4 * q + i
-                for c in range(n):
-                    packed[at + (q * n + c) * 4 + i] = (
-                        given[k * k_step + (j + c) * n_step] if k < depth and j + c < width else 0
-                    )
-        for c in range(n):
-            s = np.int32(0)
-            for q in range(steps):
-                for i in range(4):
-                    s += packed[at + (q * n + c) * 4 + i]
-            total[j + c] = s
-        at += steps * 4 * n
+            packed, place = words(out + 4 * n * q, n), b + 4 * q * k_step + j * n_step
+            if 4 * q + 4 > depth:
+                _pack_few(packed, valid, place, k_step, n_step, depth - 4 * q)
+            elif k_step == 1:
+                for c in range(valid):
+                    packed[c] = words(place + c * n_step, 1)[0]
+            elif n_step == 1:
+                _interleave(packed, valid, place, k_step)
+            else:
+                _pack_few(packed, valid, place, k_step, n_step, 4)
+            for c in range(valid, n):
+                packed[c] = 0
+        out += 4 * n * steps
         j += n
+
+
+@jit
+def column_sums(sums: Any, packed: Any, steps: Any, columns: Any) -> None:
+    """Sums of the columns of a packed matrix."""
+    j = 0
+    while j < columns:
+        n = panel(columns - j)
+        total = words(sums + 4 * j, n)
+        for c in range(n):
+            total[c] = 0
+        for q in range(steps):
+            w = words(packed + 4 * n * q, n)
+            for c in range(n):
+                low = (np.int32(w[c] << np.int32(24)) >> np.int32(24)) + (np.int32(w[c] << np.int32(16)) >> np.int32(24))
+                total[c] += low + (np.int32(w[c] << np.int32(8)) >> np.int32(24)) + (w[c] >> np.int32(24))
+        packed += 4 * n * steps
+        j += n
+
+
+@jit
+def _interleave(packed: Any, valid: Any, place: Any, k_step: Any) -> None:
+    """Four rows of bytes, the first in the low byte of each word."""
+    a, b = unsigned_bytes(place, valid), unsigned_bytes(place + k_step, valid)
+    c, d = unsigned_bytes(place + 2 * k_step, valid), unsigned_bytes(place + 3 * k_step, valid)
+    for j in range(valid):
+        low = np.uint32(a[j]) | np.uint32(b[j]) << np.uint32(8)
+        packed[j] = np.int32(low | np.uint32(c[j]) << np.uint32(16) | np.uint32(d[j]) << np.uint32(24))
+
+
+@jit
+def _pack_few(packed: Any, valid: Any, place: Any, k_step: Any, n_step: Any, rows: Any) -> None:
+    """`rows` bytes of each column, zeros after them."""
+    for c in range(valid):
+        w = np.uint32(0)
+        for i in range(rows):
+            byte = unsigned_bytes(place + i * k_step + c * n_step, 1)[0]
+            w |= np.uint32(byte) << np.uint32(8 * i)
+        packed[c] = np.int32(w)
 
 
 @jit

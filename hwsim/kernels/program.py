@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..rounding import Ints
 from .machine import FIELDS
 
-CACHE = 192 * 1024
+CACHE = 48 * 1024
 """Bytes of registers that a block of rows fills at most: most of a core's second cache is left to weights."""
 MOST_ROWS = 960
 LEAST_ROWS = 12
@@ -56,7 +56,7 @@ class Access:
 
     Args:
         array: which of the program's arrays.
-        what: ``base``, ``offsets``, ``k_step`` or ``n_step``.
+        what: ``base``, ``offsets``, ``dense``, ``k_step`` or ``n_step``.
     """
 
     array: int
@@ -97,35 +97,48 @@ class Program:
             if r.fixed:
                 places[r] = end
                 end += r.fixed * slots + 64
-        code = np.zeros((len(self.instructions), FIELDS), np.int64)
-        scratch, outside, constants = [], [], []
+        made = Placed(np.zeros((len(self.instructions), FIELDS), np.int64), tuple(self.arrays), block, self.group, end)
         for i, instruction in enumerate(self.instructions):
             for j, a in enumerate(instruction):
-                if isinstance(a, Register):
-                    code[i, j] = places[a] if a.fixed else places[a] * block
-                    scratch.append((i, j))
-                elif isinstance(a, Access):
-                    outside.append((i, j, a))
-                elif isinstance(a, np.ndarray):
-                    constants.append(a)
-                    code[i, j] = a.ctypes.data
-                else:
-                    code[i, j] = a
-        return Placed(code, scratch, outside, constants, tuple(self.arrays), block, self.group, end)
+                made.put(i, j, a, (places[a] if a.fixed else places[a] * block) if isinstance(a, Register) else 0)
+        return made
 
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Code whose `scratch` fields are offsets into memory of `size` bytes and whose `outside` fields are still 0."""
+    """Code whose `scratch` fields are offsets into memory of `size` bytes and whose `outside` fields are still 0.
+
+    Fields are places in the flat code. `constants` keeps alive what the code points at.
+    """
 
     code: Ints
-    scratch: list[tuple[int, int]]
-    outside: list[tuple[int, int, Access]]
-    constants: list[NDArray[Any]]
     arrays: tuple[Any, ...]
     block: int
     group: int
     size: int
+    scratch: list[int] = field(default_factory=list)
+    outside: list[tuple[int, Access]] = field(default_factory=list)
+    constants: list[NDArray[Any]] = field(default_factory=list)
+
+    def put(self, i: int, j: int, argument: Argument, place: int) -> None:
+        """Argument `j` of instruction `i`; `place` of a register."""
+        at = i * FIELDS + j
+        if isinstance(argument, Register):
+            self.code[i, j] = place
+            self.scratch.append(at)
+        elif isinstance(argument, Access):
+            self.outside.append((at, argument))
+        elif isinstance(argument, np.ndarray):
+            self.constants.append(argument)
+            self.code[i, j] = argument.ctypes.data
+        else:
+            self.code[i, j] = argument
+
+    def at(self, address: int) -> Ints:
+        """The code with its registers in memory at `address`."""
+        code = self.code.copy()
+        code.reshape(-1)[self.scratch] += address
+        return code
 
 
 def _registers(instructions: Sequence[Sequence[Argument]]) -> list[Register]:

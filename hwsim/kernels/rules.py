@@ -16,11 +16,14 @@ from ..ranges import Interval
 from ..rounding import ROUNDINGS
 from . import machine
 from .program import Register
-from .product_rules import conv2d, matmul
+from .scaling import constants
+from .product_rules import conv2d, matmul, whole_sum
 from .writer import WORD, Unfit, Writer, lead, width
 
 HALF_UP = ROUNDINGS.index("half_up")
 MOST_TABLE = 1 << 16
+TILED = 128
+"""Constants a column of narrow rows stand for several rows, so that loops are long enough for vectors."""
 
 
 def _like(w: Writer, value: Value, out: Value) -> Register:
@@ -104,8 +107,8 @@ def requant(w: Writer, node: Node) -> None:
     assert isinstance(op, Requant)
     zero, contract = _zero(x), op.contract
     given, limits = _like(w, x, out), op.limits
-    if not limits.inside(WORD):
-        raise Unfit(f"{out.name}: limits {limits}")
+    if not (limits.inside(WORD) and w.reach(x).shifted(-zero).inside(WORD)):
+        raise Unfit(f"{out.name}: {w.reach(x)} less {zero}, limits {limits}")
     made = w.new(out)
     many, n = int(contract.channels > 1), made.pitch if contract.channels > 1 else 1
     ends = (zero, op.zero_point, *limits)
@@ -119,9 +122,34 @@ def requant(w: Writer, node: Node) -> None:
         constants = (w.numbers(c, n, np.int64) for c in (contract.multiplier, contract.shift))
         w.emit(machine.TFLM_DOUBLE, made, given, made.pitch, *constants, many, *ends)
         return
-    multiplier, shift, rounding = _dyadic(contract)
-    constants = (w.numbers(c, n, np.int64) for c in (multiplier, shift))
-    w.emit(machine.DYADIC, made, given, made.pitch, *constants, many, ROUNDINGS.index(rounding), *ends)
+    _scaled(w, node, given, made)
+
+
+def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
+    """One rounding: in products of 32 bits where they are enough, else of 64."""
+    op, (x,) = node.op, node.ins
+    assert isinstance(op, Requant)
+    zero, many = _zero(x), op.contract.channels > 1
+    multiplier, shift, rounding = _dyadic(op.contract)
+    multiplier, shift = (np.asarray(c, np.int64) for c in (multiplier, shift))
+    times = max(TILED // made.pitch, 1)
+
+    def constant(values: Any, kind: Any) -> Any:
+        return np.tile(w.numbers(values, made.pitch, kind), times) if many else w.numbers(values, 1, kind)
+
+    columns = made.pitch * times * many
+    fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-zero).magnitude)
+    if fast is not None and made.pitch > 1:
+        m, add_, r, left = (constant(c, np.int32) if isinstance(c, np.ndarray) else c for c in fast)
+        source, place, step = w.source(x, given)
+        kinds = 3 * source + 2
+        w.emit(
+            machine.SCALE, made, place, made.pitch, m, add_, r, columns, kinds, zero, left, *op.limits, 0, step
+        )
+        return
+    m, s = constant(multiplier, np.int32), constant(shift, np.int64)
+    ends = (zero, op.zero_point, *op.limits)
+    w.emit(machine.DYADIC, made, given, made.pitch, m, s, columns, ROUNDINGS.index(rounding), *ends)
 
 
 def _dyadic(contract: Any) -> tuple[Any, Any, str]:
@@ -163,7 +191,7 @@ def reduce(w: Writer, node: Node) -> None:
     (x,), out, op = node.ins, node.outs[0], node.op
     assert isinstance(op, Reduce)
     if op.axes != (len(x.type.shape) - 1,):
-        raise Unfit(f"{out.name}: axes {op.axes}")
+        return whole_sum(w, node)
     given = w.word(x, x)
     if op.kind == "sum_square":
         if w.reach(out).inside(WORD):
@@ -237,5 +265,7 @@ def apart(node: Node, value: Value) -> bool:
         return value is node.ins[0] and not (op.pointwise and width(value) > 1)
     if isinstance(op, MatMul):
         return value is not node.ins[0]
+    if isinstance(op, Reduce) and len(value.type.shape) - 1 not in op.axes:
+        return True
     return not isinstance(op, Reshape) and lead(value) != lead(out)
 

@@ -71,7 +71,7 @@ def _block(
     for j in columns:
         start, total = (_load(b, b.add(at[name], I64(4 * j)), v) for name in ("start", "sums"))
         starts.append(b.add(start, b.mul(total, splat(b, back, level.lanes))))
-    flips = splat(b, flip, level.lanes)
+    flips = _opaque(b, level, splat(b, flip, level.lanes))
     initial = [at["b"], *starts * len(rows)]
 
     def step(i: Any, offset: Any, state: list[Any]) -> list[Any]:
@@ -93,6 +93,18 @@ def _block(
         for n, j in enumerate(columns):
             place = b.add(b.add(at["c"], b.mul(at["c_row"], I64(first + r))), I64(4 * j))
             b.store(sums[r * len(columns) + n], b.inttoptr(place, v.as_pointer())).align = 4
+
+
+def _opaque(b: ir.IRBuilder, level: Level, v: Any) -> Any:
+    """`v`, of which the compiler knows no more that its lanes are equal.
+
+    Why: it would flip each number before it goes to all lanes, and a number goes there faster from memory than from a
+    register.
+    """
+    if not level.vector:
+        return v
+    kind = ir.FunctionType(v.type, [v.type])
+    return b.asm(kind, "", f"={level.vector},0", [v], side_effect=False)
 
 
 def _loop(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
