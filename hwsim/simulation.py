@@ -53,10 +53,12 @@ def simulate(
         results = plan.run(given, len(next(iter(given.values()))), threads)
     else:
         results = _run(graph, given, engine, {v.name for v in wanted})
-    results |= given if trace else {v.name: given[v.name] for v in wanted if v.name in given}
+    own = given | constants  # Why copied: they are still the caller's and the graph's
     order = [*(graph.inputs if trace else ()), *wanted]
-    results |= constants
-    return {v.name: np.array(results[v.name], order="C") for v in order}
+    return {
+        v.name: np.array(own[v.name], order="C") if v.name in own else np.ascontiguousarray(results[v.name])
+        for v in order
+    }
 
 
 def _run(graph: Graph, env: Mapping[str, Codes], engine: str, wanted: set[str]) -> dict[str, Codes]:

@@ -1,41 +1,66 @@
-"""Instructions that need no pass of their own: requantization writes its narrow results where they are wanted."""
+"""Instructions that need no pass of their own: kernels write results where, and as narrow as, they are wanted."""
 
 from __future__ import annotations
 
 from . import machine
+from .machine import FIELDS
 from .memory import DTYPES
 from .program import Argument, Program, Register
 
 
 def fuse(program: Program) -> None:
-    """A result that is only stored, or only narrowed to bytes, is written so by `SCALE` itself."""
+    """A result that is only stored, or only narrowed to bytes, is written so at once."""
     readers: dict[Register, list[list[Argument]]] = {}
     for instruction in program.instructions:
-        for a in instruction[2:] if instruction[0] not in (machine.STORE,) else instruction[1:]:
+        for a in instruction[1 if instruction[0] == machine.STORE else 2 :]:
             if isinstance(a, Register):
                 readers.setdefault(a, []).append(instruction)
     gone: list[list[Argument]] = []
     for instruction in program.instructions:
+        instruction += [0] * (FIELDS - len(instruction))
         made = instruction[1]
-        if instruction[0] != machine.SCALE or not isinstance(made, Register):
-            continue
-        reads = readers.get(made, [])
-        if len(reads) == 1 and _moved(instruction, reads[0], made):
+        reads = readers.get(made, []) if isinstance(made, Register) else []
+        if len(reads) == 1 and isinstance(made, Register) and _MOVED.get(instruction[0], _stays)(instruction, reads[0]):
             gone.append(reads[0])
     program.instructions = [i for i in program.instructions if not any(i is g for g in gone)]
 
 
-def _moved(scale: list[Argument], reader: list[Argument], made: Register) -> bool:
+def _stays(instruction: list[Argument], reader: list[Argument]) -> bool:
+    return False
+
+
+def _scaled(scale: list[Argument], reader: list[Argument]) -> bool:
     """Whether `scale` can write what `reader` would make of its result; then it does."""
     kinds = scale[8]
     assert isinstance(kinds, int)
     if reader[0] == machine.NARROW:
         scale[1], scale[8] = reader[1], kinds // 3 * 3
         return True
-    if reader[0] == machine.STORE and made.width == made.pitch and isinstance(reader[6], int):
-        size = DTYPES[min(reader[6], len(DTYPES) - 1)].itemsize
-        if size > 4:
-            return False
-        scale[1], scale[8], scale[13] = reader[4], kinds // 3 * 3 + size.bit_length() - 1, size * made.width
+    size = _stored(reader)
+    if size in (1, 2, 4):
+        scale[1], scale[8], scale[13] = reader[4], kinds // 3 * 3 + size.bit_length() - 1, size * _width(reader)
         return True
     return False
+
+
+def _summed(product: list[Argument], reader: list[Argument]) -> bool:
+    """The same for a product: its accumulators are what is wanted."""
+    if _stored(reader) != 4:
+        return False
+    product[1], product[11] = reader[4], 4 * _width(reader)
+    return True
+
+
+def _stored(reader: list[Argument]) -> int:
+    """Bytes of a number that `reader` stores, row after row without gaps; 0 where it does anything else."""
+    if reader[0] != machine.STORE or reader[2] != reader[3] or not isinstance(reader[6], int):
+        return 0
+    return DTYPES[reader[6]].itemsize if reader[6] < len(DTYPES) else 0
+
+
+def _width(reader: list[Argument]) -> int:
+    assert isinstance(reader[2], int)
+    return reader[2]
+
+
+_MOVED = {machine.SCALE: _scaled, machine.PRODUCT: _summed}

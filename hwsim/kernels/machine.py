@@ -116,7 +116,7 @@ def _products(c: Any, row: Any, n: Any, group: Any) -> None:
     elif c[0] == ADDRESSES:
         _addresses(c[1], n, c[2], c[3] + 8 * row)
     elif c[0] == PRODUCT:
-        _product(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+        _product(c[1] + c[11] * row, c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
     elif c[0] == PAIR:
         _pair(c, row, n, group)
     else:

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..formats import IntFormat
+from ..formats import Codes, IntFormat
 from ..jit import jit
 from ..ranges import Interval
 from ..rounding import Ints, shift_right
@@ -27,7 +28,6 @@ Overflow = Literal["refuse", "saturate", "wrap"]
 Signs = Literal["twos", "magnitude"]
 MAX_DROP = 32
 MAX_BITS = 62  # of an accumulator that saturates or wraps: one step more fits int64
-INT16_RANGE = Interval(-(1 << 15), (1 << 15) - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,11 @@ class Datapath:
         """Whether the result may differ from the plain sum, limited once; `bound` holds every exact partial sum."""
         return self.drop > 0 or (self.overflow == "saturate" and not bound.inside(self.limits(acc)))
 
+    def quick(self, product: int, acc: IntFormat) -> bool:
+        """Whether steps of products up to `product` cost no more than a proof that they make no difference."""
+        near = self.limits(acc).magnitude + self.tree * product < 1 << 31  # one instruction adds, in 32 bits
+        return self.drop > 0 or (self.overflow == "saturate" and near)
+
     def run(self, a: Ints, b: Ints, start: Ints, acc: IntFormat) -> Ints:
         """The definition: a (k,) or (.., m, k) times b (k, n) or (.., k, n), from `start`, which broadcasts."""
         if self.overflow == "refuse" and not self.drop:
@@ -111,33 +116,50 @@ class Datapath:
             y = self.limit(y, acc)
         return y
 
-    def run_fast(self, a: Ints, b: Ints, start: Ints, acc: IntFormat) -> Ints:
-        """Same bits, one matrix product at a time, in the narrowest lanes that hold every step."""
-        y = start + np.zeros_like(a[..., :1] @ b[..., :1, :])
+    def run_fast(self, a: Codes, b: Codes, start: Ints, acc: IntFormat) -> Ints:
+        """Same bits, in the narrowest lanes that hold every step; operands and result are integers of any width."""
+        groups, k, n = prod(b.shape[:-2]), *b.shape[-2:]
+        m = prod(a.shape[:-1]) if b.ndim == 2 else a.shape[-2]
+        left, right = a.reshape(groups, m, k), b.reshape(groups, k, n)
         product = _ends(a).times(_ends(b))
-        most = self.cut_ends(product).magnitude * a.shape[-1] + int(np.abs(start).max())
+        cut, most = self.cut_ends(product), max(map(abs, _ends(start)))
+        part = Interval(*(min(self.tree, k) * end for end in cut))
+        most += k * cut.magnitude
         limits = self.limits(acc) if self.overflow == "saturate" else Interval(-most, most)
-        simple = self.tree == 1 and not self.drop
-        if simple and product.inside(INT16_RANGE) and limits.inside(INT16_RANGE):
-            bits, kernel = 16, _saturate16
-        elif simple and limits.magnitude + product.magnitude < 1 << 31:
-            bits, kernel = 32, _saturate32
-        else:
-            bits, kernel = 64, _steps
-        lanes = np.dtype(f"int{bits}")
-        numbers: list[Any] = [lanes.type(limits.lo), lanes.type(limits.hi)]
-        if kernel is _steps:
-            mask = (1 << self.drop) - 1 if self.rounding == "toward_zero" else 0
-            numbers += [np.zeros(b.shape[-1], np.int64), self.drop, mask, self.tree]
-        matrices = _narrow(b, lanes).reshape(-1, *b.shape[-2:])
-        rows, sums = _narrow(a, lanes), y.astype(lanes)
-        batches = zip(
-            rows.reshape(len(matrices), -1, a.shape[-1]), matrices, sums.reshape(len(matrices), -1, b.shape[-1]),
-            strict=True,
-        )  # fmt: skip
-        for r, matrix, out in batches:
-            kernel(r, matrix, out, *numbers)
-        return self.limit(sums.astype(np.int64), acc)
+        lanes = self._lanes(limits.union(_ends(start)), part, limits, product, _ends(a), _ends(b))
+        starts = start if start.ndim < 2 else np.broadcast_to(start, (*a.shape[:-1], n)).reshape(groups, m, n)
+        y = self._run_in(lanes, limits, left, right, starts).reshape(*a.shape[:-1], n)
+        return y if self.overflow == "saturate" else self.limit(y.astype(np.int64), acc)
+
+    def _lanes(self, held: Interval, part: Interval, limits: Interval, *others: Interval) -> np.dtype[Any]:
+        """The narrowest integers for what the accumulator holds, a step adds, and all others."""
+        steps = Interval(held.lo + part.lo, held.hi + part.hi)
+        for lanes in (np.dtype(np.int16), np.dtype(np.int32)):
+            whole = Interval(int(np.iinfo(lanes).min), int(np.iinfo(lanes).max))
+            saturates = lanes == np.int16 or limits == whole  # then a step may pass the lanes
+            fit = all(i.inside(whole) for i in (held, part, *others, *(() if saturates else (steps,))))
+            if fit and self.drop < 8 * lanes.itemsize:
+                return lanes
+        return np.dtype(np.int64)
+
+    @property
+    def cut_numbers(self) -> tuple[int, ...] | None:
+        """Bits to drop, what is added to negative products before that, `tree`; less where there is less to do."""
+        mask = (1 << self.drop) - 1 if self.rounding == "toward_zero" else 0
+        return (self.drop, mask, self.tree) if self.tree > 1 else (self.drop, mask) if self.drop else None
+
+    def _run_in(self, lanes: np.dtype[Any], limits: Interval, a: Codes, b: Codes, start: Ints) -> Ints:
+        """The kernel on (groups, m, k) and (groups, k, n)."""
+        if lanes.itemsize < 8:
+            from ..kernels.saturating import run
+
+            return run(a, b, start, lanes, limits, self.cut_numbers)
+        drop, mask, tree = (*(self.cut_numbers or (0, 0)), 1)[:3]
+        y = np.empty((len(a), a.shape[1], b.shape[2]), np.int64)
+        y[...] = start
+        for rows, matrix, out in zip(a.astype(np.int64), b.astype(np.int64), y, strict=True):
+            _steps(rows, matrix, out, limits.lo, limits.hi, np.zeros(b.shape[2], np.int64), drop, mask, tree)
+        return y
 
 
 PLAIN = Datapath()
@@ -148,27 +170,6 @@ def accumulator_named(name: str) -> IntFormat:
     if not (m := re.fullmatch(r"int([1-9]\d?)", name)) or not 2 <= int(m[1]) <= 64:
         raise ValueError(f"accumulator {name!r} must be int2 to int64, such as int16")
     return IntFormat(name, int(m[1]))
-
-
-@jit
-def _saturate16(a: Any, b: Any, y: Any, lo: Any, hi: Any) -> None:
-    """`Datapath.run` in int16. Why literals: comparing with them compiles to the CPU's saturating addition."""
-    for i in range(a.shape[0]):
-        for k in range(a.shape[1]):
-            x = a[i, k]
-            for j in range(b.shape[1]):
-                total = np.int16(min(max(y[i, j] + np.int16(x * b[k, j]), -32768), 32767))
-                y[i, j] = min(max(total, lo), hi)
-
-
-@jit
-def _saturate32(a: Any, b: Any, y: Any, lo: Any, hi: Any) -> None:
-    """`Datapath.run` in int32, where no step passes it. Why casts: lanes of 32 bits, not numba's 64."""
-    for i in range(a.shape[0]):
-        for k in range(a.shape[1]):
-            x = a[i, k]
-            for j in range(b.shape[1]):
-                y[i, j] = min(max(np.int32(y[i, j] + np.int32(x * b[k, j])), lo), hi)
 
 
 @jit
@@ -186,11 +187,6 @@ def _steps(a: Any, b: Any, y: Any, lo: Any, hi: Any, part: Any, drop: Any, mask:
                     part[j] = 0
 
 
-def _ends(x: Ints) -> Interval:
-    return Interval(int(x.min()), int(x.max()))
-
-
-def _narrow(x: Ints, lanes: np.dtype[Any]) -> Any:
-    """`x` in int8 where it fits, for loads, else in the lanes of the sum."""
-    small = lanes.itemsize < 8 and _ends(x).inside(Interval(-128, 127))
-    return np.asarray(x.astype(np.int8 if small else lanes), order="C")
+def _ends(x: Codes) -> Interval:
+    """Smallest and largest, zero included."""
+    return Interval(int(x.min(initial=0)), int(x.max(initial=0)))

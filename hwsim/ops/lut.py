@@ -59,6 +59,18 @@ class Lut:
         first = None if codes is None else codes.lo
         return cls(table=table, fmt=out.fmt, scale=out.scale, zero_point=out.zero_point, first=first)
 
+    def __repr__(self) -> str:
+        """One line, whatever the number of entries."""
+        scale = f"{len(self.scale)} scales" if isinstance(self.scale, tuple) else f"scale={self.scale!r}"
+        zero = f", zero_point={self.zero_point}" if self.zero_point else ""
+        first = "" if self.first is None else f", first={self.first}"
+        return f"Lut({len(self.table)} entries, {self.fmt.name}, {scale}{zero}{first})"
+
+    def _repr_html_(self) -> str:
+        from ..reports.function_html import lut_html
+
+        return lut_html(self)
+
     def out_type(self, x: QType) -> QType:
         """`x`'s shape in the result's type."""
         axis = len(x.shape) - 1 if isinstance(self.scale, tuple) else None

@@ -99,14 +99,22 @@ class MatMul:
     def run_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Codes:
         """Same bits: one matrix product where steps make no difference."""
         path = self.datapath
-        if path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc):
-            return path.run_fast(*self._integers(ins, codes), self.acc).astype(self.acc.dtype)
+        if path.quick(worst_sum(1, *ins[:2]), self.acc) or (
+            path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc)
+        ):
+            return path.run_fast(*self._integers(ins, codes, narrow=True), self.acc).astype(self.acc.dtype, copy=False)
         return path.limit(self._sum_fast(ins, *codes), self.acc).astype(self.acc.dtype)
 
-    def _integers(self, ins: tuple[QType, ...], codes: tuple[Codes, ...]) -> tuple[Ints, Ints, Ints]:
-        """`a`, `b` less its zero point, and what the accumulator starts at."""
-        b = ins[1].fmt.to_int(codes[1]) - ins[1].along_axis(ins[1].zero_point)
-        return ins[0].fmt.to_int(codes[0]) * ins[0].gains, b, np.asarray(codes[2] if len(codes) > 2 else 0, np.int64)
+    def _integers(
+        self, ins: tuple[QType, ...], codes: tuple[Codes, ...], *, narrow: bool = False
+    ) -> tuple[Ints, Ints, Ints]:
+        """`a`, `b` less its zero point, and what the accumulator starts at; with `narrow` codes that are these stay."""
+        (ta, tb), (a, b) = ins[:2], codes[:2]
+        if not (narrow and isinstance(ta.fmt, IntFormat) and ta.axis is None):
+            a = ta.fmt.to_int(a) * ta.gains
+        if not (narrow and isinstance(tb.fmt, IntFormat) and not np.any(tb.zero_point)):
+            b = tb.fmt.to_int(b) - tb.along_axis(tb.zero_point)
+        return a, b, np.asarray(codes[2] if len(codes) > 2 else 0, np.int64)
 
     def _sum_fast(self, ins: tuple[QType, ...], *codes: Codes) -> Ints:
         """The plain sum through BLAS: every partial sum is an integer that the float type holds exactly."""

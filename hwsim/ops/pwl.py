@@ -60,6 +60,17 @@ class Pwl:
         if max(abs(v) for v in (*self.breakpoints, *self.slopes, *self.intercepts)) >= 1 << 60:
             raise ValueError("pwl: constants pass 60 bits")
 
+    def __repr__(self) -> str:
+        """One line, whatever the number of segments."""
+        zero = f", zero_point={self.zero_point}" if self.zero_point else ""
+        how = f"shift={self.shift}, {self.rounding}, {self.fmt.name}, scale={self.scale!r}{zero}"
+        return f"Pwl({len(self.slopes)} segments, {how})"
+
+    def _repr_html_(self) -> str:
+        from ..reports.function_html import pwl_html
+
+        return pwl_html(self)
+
     def out_type(self, x: QType) -> QType:
         """`x`'s shape in the result's type."""
         per_tensor("pwl", x)

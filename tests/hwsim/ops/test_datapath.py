@@ -17,6 +17,7 @@ from hwsim import (
     INT64,
     TERNARY,
     UINT8,
+    UINT16,
     Dyadic16,
     Graph,
     IntFormat,
@@ -156,6 +157,24 @@ def test_other_formats_unsigned_accumulators_and_zero_points(overflow):
         ints = fmt.to_int(b) - zero
         want = accumulators.matrix(a.astype(np.int64), ints, [0] * 3, acc.bits, signed=acc.signed, **choices)
         check_engines(g, {"x": a}, {"y": want})
+
+
+def test_steps_of_shifted_channels_zero_points_and_wide_images():
+    """Operands that are more than their codes, with sums that leave the limits again."""
+    rng, acc, choices = np.random.default_rng(9), IntFormat("int13", 13), {"drop": 0, "tree": 1, "signs": "twos"}
+    a, b, image = rng.integers(-8, 8, (6, 30)), rng.integers(-8, 8, (30, 5)), rng.integers(0, 1 << 16, (1, 4, 5, 3))
+    gains, zero = np.left_shift(1, rng.integers(0, 6, 30)), rng.integers(-8, 8, 5)
+    for scale, zeros in ((1.0, zero), (gains.astype(float), 0 * zero), (gains.astype(float), zero)):
+        shifted = a * np.asarray(scale).astype(int)
+        want = accumulators.matrix(shifted, b - zeros, [0] * 5, 13, overflow="saturate", **choices)
+        x = tensor(a, INT4, tuple(scale) if np.ndim(scale) else scale, axis=1 if np.ndim(scale) else None)
+        w = tensor(b, INT4, (1.0,) * 5, tuple(zeros.tolist()), axis=1)
+        assert_same(want, codes(MatMul(acc=acc, datapath=Datapath(overflow="saturate")), x, w, constant=(1,)))
+        assert len(np.unique(want)) > 9
+    op = Conv2d(kernel=(2, 2), acc=IntFormat("int20", 20), datapath=Datapath(overflow="saturate"))
+    w = rng.integers(-8, 8, (4, 2, 2, 3))
+    want = accumulators.windows(op, image, w, 0, [0] * 4, 20, overflow="saturate", **choices)
+    assert_same(want, codes(op, batch(image, UINT16), tensor(w, INT4), constant=(1,)))
 
 
 def test_choices_that_do_not_exist():
