@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .formats import UINT1, Codes
 from .graph import Graph, Node, Value
-from .qtensor import check_codes, encode
+from .qtensor import QType, check_codes, encode
 
 ENGINES = ("numpy", "numba")
 
@@ -53,12 +53,8 @@ def simulate(
         results = plan.run(given, len(next(iter(given.values()))), threads)
     else:
         results = _run(graph, given, engine, {v.name for v in wanted})
-    own = given | constants  # Why copied: they are still the caller's and the graph's
-    order = [*(graph.inputs if trace else ()), *wanted]
-    return {
-        v.name: np.array(own[v.name], order="C") if v.name in own else np.ascontiguousarray(results[v.name])
-        for v in order
-    }
+    results |= {name: np.array(x, order="C") for name, x in (given | constants).items()}
+    return {v.name: results[v.name] for v in (*(graph.inputs if trace else ()), *wanted)}
 
 
 def _run(graph: Graph, env: Mapping[str, Codes], engine: str, wanted: set[str]) -> dict[str, Codes]:
@@ -73,7 +69,7 @@ def _run(graph: Graph, env: Mapping[str, Codes], engine: str, wanted: set[str]) 
         for v in node.ins:  # free what nobody reads any more
             if last[v.name] == i and v.name not in wanted:
                 values.pop(v.name, None)
-    return {name: values[name] for name in wanted & values.keys()}
+    return {name: np.array(values[name], order="C") for name in wanted & values.keys()}
 
 
 def run_node(node: Node, engine: str, *codes: Codes | None) -> tuple[Codes, ...]:
@@ -100,16 +96,14 @@ def as_codes(value: Value, x: NDArray[Any], engine: str = "numpy") -> Codes:
     x, t, what = np.asarray(x), value.type, f"input {value.name[:60]!r}"
     if x.shape[t.batched :] != t.sample_shape or x.ndim != len(t.shape):
         raise ValueError(f"{what}: shape {x.shape} does not match {t.shape}")
+    if x.dtype.kind == "f" and engine == "numba" and (quick := _encoded(x, t)) is not None:
+        return quick
     if x.dtype.kind == "f":
         if not np.isfinite(x).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
             raise ValueError(f"{what}: {x[at]} at index {at}; only finite numbers can be quantized")
         if t.fmt == UINT1 and (strange := x[~np.isin(x, (0, t.scale))]).size:
             raise ValueError(f"{what}: holds {strange[0]:g} ({strange.size} such); a mask holds 0 and 1 alone")
-        if engine == "numba":
-            from .kernels.encoding import encoded
-
-            return encoded(x, t)
         return encode(x.astype(np.float64), t)
     if x.dtype.kind == "b" and t.fmt == UINT1:
         x = x.astype(t.fmt.dtype)
@@ -117,3 +111,10 @@ def as_codes(value: Value, x: NDArray[Any], engine: str = "numpy") -> Codes:
         raise ValueError(f"{what}: dtype {x.dtype}; give codes as integers or reals as floats")
     check_codes(x, t.fmt, what)
     return x.astype(t.fmt.dtype)
+
+
+def _encoded(x: NDArray[Any], t: QType) -> Codes | None:
+    """`as_codes` of reals, compiled; None where something is to be said of them."""
+    from .kernels.encoding import encoded
+
+    return None if t.fmt == UINT1 else encoded(x, t)

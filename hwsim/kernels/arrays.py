@@ -18,6 +18,7 @@ from ..rounding import Ints
 from .buffers import Buffers, has_room
 from .memory import pad
 
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Rows of a value, once for each row of `lead`: sizes before the last axis, less the batch."""
@@ -79,13 +80,14 @@ class Located:
 
 
 def located(kind: Kind, array: Codes, samples: int, buffers: Buffers, actions: Actions) -> Located:
-    """Where the rows of `array` begin: of a copy, made by `actions`, where they are not contiguous or end without room."""
+    """Where rows of `array` begin: of a copy, made by `actions`, where they are not contiguous or end without room."""
     if isinstance(kind, Windows):
         return _windows(kind, array, buffers, actions)
     if isinstance(kind, Seconds):
         return Located(array, _table(array.shape[:-2], array.strides[:-2]), *array.strides[-2:])
     if isinstance(kind, Whole):
         array = _solid(array, buffers, actions)
+        array = array if has_room(array) else _copied(array, buffers, actions)
         return Located(array, _table(array.shape[:1], array.strides[:1]))
     if isinstance(kind, Result):
         return Located(array, _table(array.shape[:-1], array.strides[:-1]))

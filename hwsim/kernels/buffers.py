@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import compress
 from math import prod
 from typing import Any
 
@@ -13,8 +14,15 @@ from ..formats import Codes
 SLACK = 64  # bytes after the last element
 PAST = 16
 """Bytes after the last element that kernels may read: three of the tile, a vector of a depthwise product."""
-_FREE = 3
-"""References to an array that nobody views: the list's, the loop's, and the call's that counts them."""
+
+
+def _references(owners: list[Codes]) -> list[int]:
+    """How many references there are to each."""
+    return [sys.getrefcount(owner) for owner in owners]
+
+
+_FREE = _references([np.empty(1, np.uint8)])[0]
+"""References to an array that nobody views. Why counted: what a loop and a call hold depends on the interpreter."""
 
 
 class Buffers:
@@ -27,9 +35,10 @@ class Buffers:
         """An array with bytes to spare at its end; its elements are any numbers."""
         size = prod(shape) * dtype.itemsize
         best: Codes | None = None
-        for owner in self._owners:
+        free = [n == _FREE for n in _references(self._owners)]
+        for owner in compress(self._owners, free):
             fits = size + SLACK <= owner.size <= 4 * (size + SLACK)
-            if fits and sys.getrefcount(owner) == _FREE + (best is owner) and (best is None or owner.size < best.size):
+            if fits and (best is None or owner.size < best.size):
                 best = owner
         if best is None:
             best = np.empty(size + SLACK, np.uint8)

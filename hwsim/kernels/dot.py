@@ -18,7 +18,7 @@ from typing import Any
 
 from llvmlite import ir
 
-I8, I16, I32, I64 = (ir.IntType(n) for n in (8, 16, 32, 64))
+from .llvm import I8, I16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,22 +64,13 @@ def level_of(triple: str, features: str) -> Level:
     return next(level for level in LEVELS if level.name == name)
 
 
-def splat(b: ir.IRBuilder, x: Any, lanes: int) -> Any:
-    """`x` in every lane."""
-    kind = ir.VectorType(x.type, lanes)
-    one = b.insert_element(ir.Constant(kind, ir.Undefined), x, I32(0))
-    return b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
-
-
 def dot4(b: ir.IRBuilder, level: Level, acc: Any, x: Any, w: Any) -> Any:
     """`acc` plus 4 products a lane; `x` and `w` hold 4 bytes a lane, in vectors of 32-bit lanes."""
     if level.name.startswith("vnni"):
         return _call(b, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", acc.type, acc, x, w)
     if level.name == "neon":
         bytes_ = ir.VectorType(I8, 16)
-        return _call(
-            b, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, acc, b.bitcast(x, bytes_), b.bitcast(w, bytes_)
-        )
+        return _call(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, acc, b.bitcast(x, bytes_), b.bitcast(w, bytes_))
     if level.name == "avx2":
         for left in (8, 0):
             pairs = (_halves(b, v, left) for v in (x, w))

@@ -8,28 +8,33 @@ import numpy as np
 
 from ..formats import Codes, IntFormat
 from ..jit import jit
-from ..qtensor import QType, encode
+from ..qtensor import QType
 
-MOST_BITS = 32
-"""Formats whose codes float64 adds to a zero point exactly."""
+MOST = (1 << 31) - 1
+"""Largest code that the kernel's integers hold."""
 
 
-def encoded(x: Codes, t: QType) -> Codes:
-    """Codes of finite reals, as `encode` gives them.
+def encoded(x: Codes, t: QType) -> Codes | None:
+    """Codes of reals, as `encode` gives them; None where one is not finite, or for types that have no kernel.
 
     Args:
-        x: reals of a type that float64 holds, any shape.
+        x: float32 or float64, any shape.
         t: type of the codes.
     """
     plain = isinstance(t.fmt, IntFormat) and isinstance(t.scale, float) and isinstance(t.zero_point, int)
-    if not plain or t.fmt.bits > MOST_BITS or x.dtype not in (np.float32, np.float64):
-        return encode(x.astype(np.float64), t)
-    x, codes = np.ascontiguousarray(x), np.empty(x.shape, t.fmt.dtype)
-    _encode(x.reshape(-1), codes.reshape(-1), t.scale, float(t.zero_point), float(t.fmt.min_int), float(t.fmt.max_int))
-    return codes
+    if not plain or t.fmt.max_int > MOST or x.dtype not in (np.float32, np.float64):
+        return None
+    x, codes = np.asarray(x, order="C"), np.empty(x.shape, t.fmt.dtype)
+    ends = float(t.fmt.min_int), float(t.fmt.max_int)
+    return codes if _encode(x.reshape(-1), codes.reshape(-1), t.scale, float(t.zero_point), *ends) else None
 
 
 @jit
-def _encode(x: Any, codes: Any, scale: Any, zero: Any, lo: Any, hi: Any) -> None:
+def _encode(x: Any, codes: Any, scale: Any, zero: Any, lo: Any, hi: Any) -> Any:
+    """Whether all are finite."""
+    wrong = 0
     for i in range(x.size):
-        codes[i] = np.int64(min(max(np.rint(np.float64(x[i]) / scale) + zero, lo), hi))
+        number = np.float64(x[i])
+        codes[i] = np.int32(min(max(np.rint(number / scale) + zero, lo), hi))
+        wrong += 0 if abs(number) < np.inf else 1
+    return wrong == 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit import jit
-from . import elementwise, memory, products, requantize, scaling
+from . import depthwise, elementwise, memory, products, requantize, scaling
 
 (
     LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
@@ -28,9 +28,8 @@ _add_long, _widen, _shorten, _normalize = (
     *(elementwise.add_long, elementwise.widen, elementwise.shorten, elementwise.normalize),
 )
 _dyadic, _tflm_double, _onnx_float = requantize.dyadic, requantize.tflm_double, requantize.onnx_float
-_in_line, _addresses, _product, _depthwise = (
-    *(products.in_line, products.addresses, products.multiply, products.depthwise),
-)
+_in_line, _addresses, _product = products.in_line, products.addresses, products.multiply
+_depthwise = depthwise.depthwise
 _scale = scaling.scale
 _pack, _column_sums, _less_zero = products.pack, products.column_sums, products.less_zero
 _longs = memory.longs
@@ -38,11 +37,12 @@ _longs = memory.longs
 
 @jit
 def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
-    """All instructions of `code` on rows `begin` .. `end`, `block` at a time, never across `group` rows if those are more.
+    """All instructions of `code` on rows, `block` at a time, never across `group` rows if those are more.
 
     Args:
         code: int64 of shape (instructions, `FIELDS`).
-        begin, end: rows, `begin` first of a group.
+        begin: first row, also of a group.
+        end: row after the last.
         block: rows at a time; registers have room for them. A multiple of `group` where that is smaller.
         group: rows that share a second operand of `pair`; 0 where there is none.
     """
@@ -120,7 +120,7 @@ def _products(c: Any, row: Any, n: Any, group: Any) -> None:
     elif c[0] == PAIR:
         _pair(c, row, n, group)
     else:
-        _depthwise(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6], c[7], c[8], c[9], c[10])
+        _depthwise(c[1], n, c[2], c[3], c[4] + 8 * row, c[5], c[6], c[7], c[8], c[9])
 
 
 @jit

@@ -12,9 +12,8 @@ import numpy as np
 from ..formats import Codes
 from ..graph import Graph, Node, Value
 from ..qtensor import QTensor
-from ..rounding import Ints
 from . import machine
-from .arrays import Located, located
+from .arrays import located
 from .buffers import Buffers
 from .fusing import fuse
 from .program import Placed
@@ -61,14 +60,14 @@ class Plan:
 
     def run(self, inputs: Mapping[str, Codes], samples: int, threads: int) -> dict[str, Codes]:
         """Codes of the values that were asked for, `samples` of each batched one."""
-        folded = {v.name: self.constants[v.name].codes for v in self.wanted if v.name in self.constants}
+        folded = {v.name: self.constants[v.name].codes.copy() for v in self.wanted if v.name in self.constants}
         made = [v for v in self.wanted if v.name not in folded]
         results = {v.name: np.empty((samples, *v.type.sample_shape), v.type.fmt.dtype) for v in made}
         size = max(1, min(SLICE // self.sample_bytes, -(-samples // threads)))
         parts = [slice(i, min(i + size, samples)) for i in range(0, samples, size)]
 
         def work(some: Sequence[slice]) -> None:
-            worker = self.idle.pop() if self.idle else Worker(self)
+            worker = self._worker()
             for part in some:
                 worker.run({n: x[part] for n, x in inputs.items()}, part, results)
             self.idle.append(worker)
@@ -79,6 +78,13 @@ class Plan:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(work, [parts[i::threads] for i in range(threads)]))
         return results | folded
+
+    def _worker(self) -> Worker:
+        """One that is idle, or a new one. Why no look first: another thread may take it in between."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return Worker(self)
 
 
 class Worker:
@@ -94,17 +100,18 @@ class Worker:
         n = part.stop - part.start
         if n not in self.bound:
             self.bound[n] = Bound(self, inputs, n)
+        else:
+            self.bound[n].run(inputs)
         bound = self.bound[n]
-        for name, x in inputs.items():
-            np.copyto(bound.inputs[name], x)
-        for act in bound.actions:
-            act()
         for name, result in results.items():
             result[part] = bound.results[name]
 
 
 class Bound:
-    """A plan with all addresses known: values of `n` samples have their places, used again by whoever comes later."""
+    """A plan with all addresses known: values of `n` samples have their places, used again by whoever comes later.
+
+    It has run once when it is made: nodes that run on their own must not see what memory happens to hold.
+    """
 
     def __init__(self, worker: Worker, inputs: Mapping[str, Codes], n: int) -> None:
         self.plan, self.buffers, self.samples = worker.plan, worker.buffers, n
@@ -119,27 +126,39 @@ class Bound:
             if step.node is not None:
                 self._node(step.node, env)
             elif step.program is not None:
+                done = len(self.actions)
                 self._program(step, step.program, env)
+                for act in self.actions[done:]:
+                    act()
             self.results |= {v.name: env[v.name] for v in step.results if v.name in wanted}
             for name in step.last:
                 del env[name]
+
+    def run(self, inputs: Mapping[str, Codes]) -> None:
+        """All of it once more, on other samples."""
+        for name, x in inputs.items():
+            np.copyto(self.inputs[name], x)
+        for act in self.actions:
+            act()
 
     def _node(self, node: Node, env: dict[str, Codes]) -> None:
         """A node that runs on its own; what is but another view of its input needs no second look."""
         known = self.plan.constants
         codes = [known[v.name].codes if v.name in known else env[v.name] for v in node.ins]
         made = self.plan.run_node(node, *codes)
-        if any(np.may_share_memory(r, c) for r in made for c in codes):
-            if all(np.may_share_memory(r, c) for r in made for c in codes):
-                env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
-                return
+        if all(np.may_share_memory(r, c) for r in made for c in codes):
+            env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
+            return
         places = tuple(self.buffers.room(r.shape, r.dtype) for r in made)
 
         def act() -> None:
-            for place, r in zip(places, self.plan.run_node(node, *codes), strict=True):
+            keep(self.plan.run_node(node, *codes))
+
+        def keep(results: Sequence[Codes]) -> None:
+            for place, r in zip(places, results, strict=True):
                 np.copyto(place, r)
 
-        act()
+        keep(made)
         self.actions.append(act)
         env |= {v.name: place for v, place in zip(node.outs, places, strict=True)}
 
@@ -190,5 +209,3 @@ def _written(writer: Writer, stage: Stage, needed: Sequence[Value]) -> Placed:
                 writer.store(v)
     fuse(writer.program)
     return writer.program.placed()
-
-

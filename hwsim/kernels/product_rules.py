@@ -47,8 +47,8 @@ def conv2d(w: Writer, node: Node) -> None:
         return _product(w, node, rows, unsigned, taps[:, 0, 0].T[None], 0)
     if x.type.fmt.bits > 8 or isinstance(x.type.fmt, FloatFormat):
         raise Unfit(f"{x.name}: windows of {x.type.fmt.name}")
-    h, wide, channels = x.type.sample_shape
-    (top, bottom), (left, right) = op.padding
+    _, wide, channels = x.type.sample_shape
+    _, (left, right) = op.padding
     pixel, line = int(channels), int(channels) * (int(wide) + left + right)
     unsigned = int(x.type.fmt.dtype == np.uint8)
     assert isinstance(x.type.zero_point, int)
@@ -146,11 +146,20 @@ def _depthwise(
     channels, high, wide, _ = taps.shape
     bias, made = _constant(w, node), w.new(node.outs[0])
     moved = (np.arange(high)[:, None] * steps[0] + np.arange(wide) * steps[1]).reshape(-1)
-    given = taps.reshape(channels, -1).T.reshape(-1)
-    w.emit(
-        machine.DEPTHWISE, made, channels, made.pitch, base, offsets, high * wide,
-        w.numbers(moved, moved.size, np.int64), w.numbers(given, given.size), w.numbers(bias, channels), unsigned,
-    )  # fmt: skip
+    given = np.zeros((high * wide, made.pitch), np.int64)
+    given[:, :channels] = taps.reshape(channels, -1).T
+    _tapped(w, made, base, offsets, moved, given, bias, unsigned)
+
+
+def _tapped(
+    w: Writer, made: Register, base: Argument, offsets: Argument, moved: Ints, taps: Ints, bias: Ints, unsigned: int
+) -> None:
+    """Taps that lie at `moved` from each window's begin, a row of weights for each."""
+    if made.pitch == 1:
+        raise Unfit("one channel")
+    constants = (w.numbers(moved, moved.size, np.int64), w.numbers(taps.reshape(-1), taps.size))
+    start = w.numbers(bias, made.pitch)
+    w.emit(machine.DEPTHWISE, made, made.pitch, base, offsets, len(moved), *constants, start, unsigned)
 
 
 def whole_sum(w: Writer, node: Node) -> None:
@@ -162,13 +171,10 @@ def whole_sum(w: Writer, node: Node) -> None:
         raise Unfit(f"{out.name}: {op.kind} over {op.axes}")
     if isinstance(x.type.fmt, FloatFormat):
         raise Unfit(f"{x.name}: {x.type.fmt.name}")
-    made, channels = w.new(out), width(x)
+    made, moved = w.new(out), np.arange(n) * width(x)
     base, offsets = w.access(Whole(value=x.name), "base", "offsets")
-    w.emit(
-        machine.DEPTHWISE, made, channels, made.pitch, base, offsets, n,
-        w.numbers(np.arange(n) * channels, n, np.int64), w.numbers(np.ones(n * channels), n * channels),
-        w.numbers(np.zeros(channels), channels), int(x.type.fmt.dtype == np.uint8),
-    )  # fmt: skip
+    ones, zeros = np.ones((n, made.pitch), np.int64), np.zeros(width(x), np.int64)
+    _tapped(w, made, base, offsets, moved, ones, zeros, int(x.type.fmt.dtype == np.uint8))
 
 
 def _pair(w: Writer, node: Node) -> None:
@@ -192,7 +198,4 @@ def _pair(w: Writer, node: Node) -> None:
     access = w.access(Seconds(value=b.name), "base", "offsets", "k_step", "n_step")
     zeros = w.numbers(np.zeros(columns), columns)
     assert isinstance(b.type.zero_point, int)
-    w.emit(
-        machine.PAIR, made, rows, columns, depth, n, unsigned, zeros, *access, room, size, sums, b.type.zero_point
-    )
-
+    w.emit(machine.PAIR, made, rows, columns, depth, n, unsigned, zeros, *access, room, size, sums, b.type.zero_point)

@@ -1,4 +1,4 @@
-"""Products of bytes over registers: with packed weights, with a packed second operand, depthwise.
+"""Products of bytes over registers: with packed weights, or with a second operand that is packed on the way.
 
 Packed columns lie in panels of 64, 32 or 16, in each ``[k / 4][columns][4]`` signed bytes (`hwsim.kernels.tile`).
 """
@@ -109,8 +109,9 @@ def column_sums(sums: Any, packed: Any, steps: Any, columns: Any) -> None:
         for q in range(steps):
             w = words(packed + 4 * n * q, n)
             for c in range(n):
-                low = (np.int32(w[c] << np.int32(24)) >> np.int32(24)) + (np.int32(w[c] << np.int32(16)) >> np.int32(24))
-                total[c] += low + (np.int32(w[c] << np.int32(8)) >> np.int32(24)) + (w[c] >> np.int32(24))
+                total[c] += w[c] >> np.int32(24)
+                for left in (np.int32(8), np.int32(16), np.int32(24)):
+                    total[c] += np.int32(w[c] << left) >> np.int32(24)
         packed += 4 * n * steps
         j += n
 
@@ -153,26 +154,3 @@ def less_zero(c: Any, addresses: Any, rows: Any, columns: Any, depth: Any, zero:
         out, back = words(c + 4 * columns * i, columns), np.int32(total * zero)
         for j in range(columns):
             out[j] -= back
-
-
-@jit
-def depthwise(
-    y: Any, rows: Any, channels: Any, pitch: Any, base: Any, offsets: Any, taps: Any, places: Any, weights: Any,
-    start: Any, unsigned: Any,
-) -> None:  # fmt: skip
-    """``y[row, c] = start[c] + sum over taps of x[c] * weights[tap, c]``; a tap of a row lies at `places` from it."""
-    at, moved, begin = longs(offsets, rows), longs(places, taps), words(start, channels)
-    for i in range(rows):
-        out = words(y + 4 * pitch * i, channels)
-        for c in range(channels):
-            out[c] = begin[c]
-        for t in range(taps):
-            w = words(weights + 4 * channels * t, channels)
-            if unsigned:
-                u = unsigned_bytes(base + at[i] + moved[t], channels)
-                for c in range(channels):
-                    out[c] += np.int32(u[c]) * w[c]
-            else:
-                x = signed_bytes(base + at[i] + moved[t], channels)
-                for c in range(channels):
-                    out[c] += np.int32(x[c]) * w[c]

@@ -1,4 +1,4 @@
-"""A program of the machine while it is written: registers by name, addresses open; then placed in one scratch memory."""
+"""A program of the machine: written with registers by name and open addresses, then placed in one scratch memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ..rounding import Ints
 from .machine import FIELDS
 
-CACHE = 48 * 1024
+CACHE = 96 * 1024
 """Bytes of registers that a block of rows fills at most: most of a core's second cache is left to weights."""
 MOST_ROWS = 960
-LEAST_ROWS = 12
+LEAST_ROWS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +158,7 @@ def _places(instructions: Sequence[Sequence[Argument]]) -> tuple[dict[Register, 
                     last[r] = i
     places: dict[Register, int] = {}
     for r, start in first.items():
-        taken = sorted(
-            (places[o], places[o] + o.row_bytes) for o in places if first[o] <= last[r] and last[o] >= start
-        )
+        taken = sorted((places[o], places[o] + o.row_bytes) for o in places if first[o] <= last[r] and last[o] >= start)
         at = 0
         for lo, hi in taken:
             if at + r.row_bytes <= lo:
@@ -173,5 +171,5 @@ def _places(instructions: Sequence[Sequence[Argument]]) -> tuple[dict[Register, 
 def _block(row_bytes: int, group: int) -> int:
     """Rows at a time."""
     rows = max(min(CACHE // row_bytes, MOST_ROWS), LEAST_ROWS)
-    rows -= rows % LEAST_ROWS
+    rows -= rows % 12
     return rows // group * group if group and group <= rows else rows

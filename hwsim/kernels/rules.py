@@ -15,14 +15,16 @@ from ..qtensor import QType
 from ..ranges import Interval
 from ..rounding import ROUNDINGS
 from . import machine
-from .program import Register
-from .scaling import constants
+from .memory import DTYPES
 from .product_rules import conv2d, matmul, whole_sum
+from .program import Argument, Register
+from .scaling import constants
 from .writer import WORD, Unfit, Writer, lead, width
 
 HALF_UP = ROUNDINGS.index("half_up")
 MOST_TABLE = 1 << 16
-TILED = 128
+_REGISTER = DTYPES.index(np.dtype(np.int32))
+TILED = 256
 """Constants a column of narrow rows stand for several rows, so that loops are long enough for vectors."""
 
 
@@ -51,12 +53,23 @@ def add(w: Writer, node: Node) -> None:
         constant = w.constants.get(b.name)
         if constant is None or constant.codes.size != 1:
             raise Unfit(f"{out.name}: 64 bits and no constant")
-        w.emit(machine.ADD_LONG, w.new(out, long=True), given, int(constant.codes.reshape(-1)[0]))
+        number = int(b.type.fmt.to_int(constant.codes).reshape(-1)[0])
+        _long(w, out, machine.ADD_LONG, given, number)
         return
     given = _like(w, a, out)
     place, single, step = _second(w, b, out)
     made = w.new(out)
     w.emit(machine.ADD, made, given, place, made.pitch, single, step)
+
+
+def _long(w: Writer, out: Value, number: int, *arguments: Argument) -> None:
+    """An instruction that makes 64 bits, one number a row: kept so only where 32 are too few."""
+    if not w.reach(out).inside(WORD):
+        w.emit(number, w.new(out, long=True), *arguments)
+        return
+    long = Register(1, long=True)
+    w.emit(number, long, *arguments)
+    w.emit(machine.SHORTEN, w.new(out), long)
 
 
 def _second(w: Writer, value: Value, out: Value) -> tuple[Any, int, int]:
@@ -141,11 +154,9 @@ def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
     fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-zero).magnitude)
     if fast is not None and made.pitch > 1:
         m, add_, r, left = (constant(c, np.int32) if isinstance(c, np.ndarray) else c for c in fast)
-        source, place, step = w.source(x, given)
+        source, place, step = (_REGISTER, given, 0) if many else w.source(x, given)
         kinds = 3 * source + 2
-        w.emit(
-            machine.SCALE, made, place, made.pitch, m, add_, r, columns, kinds, zero, left, *op.limits, 0, step
-        )
+        w.emit(machine.SCALE, made, place, made.pitch, m, add_, r, columns, kinds, zero, left, *op.limits, 0, step)
         return
     m, s = constant(multiplier, np.int32), constant(shift, np.int64)
     ends = (zero, op.zero_point, *op.limits)
@@ -194,13 +205,7 @@ def reduce(w: Writer, node: Node) -> None:
         return whole_sum(w, node)
     given = w.word(x, x)
     if op.kind == "sum_square":
-        if w.reach(out).inside(WORD):
-            long = Register(1, long=True)
-            w.emit(machine.SUM_SQUARE, long, given, given.width, given.pitch)
-            w.emit(machine.SHORTEN, w.new(out), long)
-        else:
-            w.emit(machine.SUM_SQUARE, w.new(out, long=True), given, given.width, given.pitch)
-        return
+        return _long(w, out, machine.SUM_SQUARE, given, given.width, given.pitch)
     kind = {"sum": 0, "mean": 0, "max": 1, "min": 2}[op.kind]
     w.emit(machine.REDUCE, w.new(out), given, given.width, given.pitch, kind)
 
@@ -268,4 +273,3 @@ def apart(node: Node, value: Value) -> bool:
     if isinstance(op, Reduce) and len(value.type.shape) - 1 not in op.axes:
         return True
     return not isinstance(op, Reshape) and lead(value) != lead(out)
-

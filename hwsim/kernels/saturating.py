@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from ..formats import Codes
 from ..jit import jit
 from ..rounding import Ints
-from .dot import I64, splat
+from .llvm import I64, loop, splat
 
 ROWS = 6
 WIDE, NARROW = 256, 64
@@ -195,9 +195,9 @@ class Tile:
                 return none
 
             left = b.mul(j, I64(columns))
-            return _repeat(b, I64(rows // height), none, down)
+            return loop(b, I64(rows // height), none, down)
 
-        _repeat(b, I64(width // columns), [], across)
+        loop(b, I64(width // columns), [], across)
 
     def block(self, rows: list[Any], columns: list[Any]) -> None:
         """Accumulators of some rows and columns (bytes) in registers, all of k."""
@@ -215,10 +215,10 @@ class Tile:
         places = [self._place(self.y, i, j, self.kind) for i, j in product(rows, columns)]
         sums = [self._load(p) for p in places]
         if self.tree is None:
-            sums = _repeat(self.b, self.depth, sums, one)
+            sums = loop(self.b, self.depth, sums, one)
         else:
             parts = self.b.udiv(self.b.add(self.depth, self.b.sub(self.tree, I64(1))), self.tree)
-            sums = _repeat(self.b, parts, sums, several)
+            sums = loop(self.b, parts, sums, several)
         for p, total in zip(places, sums, strict=True):
             self.b.store(total, p).align = self.lane.width // 8
 
@@ -241,7 +241,7 @@ class Tile:
             products = self._multiplied(b.add(first, k), rows, columns)
             return [b.add(x, cut(p)) for x, p in zip(part, products, strict=True)]
 
-        return _repeat(b, count, [ir.Constant(self.kind, None)] * len(rows) * len(columns), one)
+        return loop(b, count, [ir.Constant(self.kind, None)] * len(rows) * len(columns), one)
 
     def _multiplied(self, k: Any, rows: list[Any], columns: list[Any]) -> list[Any]:
         """Products of the rows' number k with the panel's row k."""
@@ -275,19 +275,3 @@ class Tile:
         value = self.b.load(place)
         value.align = self.lane.width // 8
         return value
-
-
-def _repeat(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-    """``for i in range(count): state = body(i, state)``, at least once."""
-    before, loop, done = b.block, b.append_basic_block("loop"), b.append_basic_block("done")
-    b.branch(loop)
-    b.position_at_end(loop)
-    held = [b.phi(x.type) for x in (count, *state)]
-    after = body(held[0], held[1:])
-    following = [b.add(held[0], I64(1)), *after]
-    for phi, first, later in zip(held, (I64(0), *state), following, strict=True):
-        phi.add_incoming(first, before)
-        phi.add_incoming(later, b.block)
-    b.cbranch(b.icmp_signed("<", following[0], count), loop, done)
-    b.position_at_end(done)
-    return after

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from ..jit import jit
 from ..rounding import Ints
-from .dot import I8, I16, I32, I64, splat
+from .llvm import I8, I16, I32, I64, load, loop, splat
 
 LANES = 16
 _V, _PAIRS = ir.VectorType(I32, LANES), ir.VectorType(I64, LANES // 2)
@@ -32,7 +32,9 @@ def constants(
 
     `left` is how far x is shifted first, so that the high word has all the bits.
     """
-    if rounding not in ("half_up", "floor") or multiplier.max() >= 1 << 31 or multiplier.min() < 0:
+    if rounding not in ("half_up", "floor") or multiplier.min() < 0:
+        return None
+    if max(int(multiplier.max()), abs(zero_point)) >= 1 << 31:
         return None
     more = 31 - int(multiplier.max()).bit_length()
     m, bits = multiplier << more, shift + more
@@ -54,30 +56,27 @@ def _scale(source: Any, target: Any, many: bool) -> Any:
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
         at = dict(zip(_NAMES, values, strict=True))
         wide = {name: splat(b, b.trunc(at[name], I32), LANES) for name in ("zero", "left", "lo", "hi")}
-        fixed = [] if many else [splat(b, _load(b, at[name], I32), LANES) for name in ("m", "add", "r")]
-        before, loop, done = b.block, b.append_basic_block("loop"), b.append_basic_block("done")
-        b.branch(loop)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        i.add_incoming(I64(0), before)
-        m, add, r = fixed or (_load(b, _place(b, at[name], i, I32), _V) for name in ("m", "add", "r"))
-        x = _load(b, _place(b, at["x"], i, source[0]), ir.VectorType(source[0], LANES))
-        if source[0] is not I32:
-            x = (b.sext if source[1] else b.zext)(x, _V)
-        x = b.shl(b.sub(x, wide["zero"]), wide["left"])
-        high = b.shuffle_vector(
-            *(b.bitcast(b.mul(half(b, x), half(b, m)), _V) for half in (_even, _odd)),
-            ir.Constant(_V, [j // 2 * 2 + 1 + j % 2 * LANES for j in range(LANES)]),
-        )
-        y = b.ashr(b.add(high, add), r)
-        y = _limit(b, "slt", _limit(b, "sgt", y, wide["lo"]), wide["hi"])
-        if target is not I32:
-            y = b.trunc(y, ir.VectorType(target, LANES))
-        b.store(y, b.inttoptr(_place(b, at["y"], i, target), y.type.as_pointer())).align = 1
-        following = b.add(i, I64(LANES))
-        i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, at["n"]), loop, done)
-        b.position_at_end(done)
+        fixed = [] if many else [splat(b, load(b, at[name], I32), LANES) for name in ("m", "add", "r")]
+
+        def step(number: Any, none: list[Any]) -> list[Any]:
+            i = b.mul(number, I64(LANES))
+            m, add, r = fixed or (load(b, _place(b, at[name], i, I32), _V) for name in ("m", "add", "r"))
+            x = load(b, _place(b, at["x"], i, source[0]), ir.VectorType(source[0], LANES))
+            if source[0] is not I32:
+                x = (b.sext if source[1] else b.zext)(x, _V)
+            x = b.shl(b.sub(x, wide["zero"]), wide["left"])
+            high = b.shuffle_vector(
+                *(b.bitcast(b.mul(half(b, x), half(b, m)), _V) for half in (_even, _odd)),
+                ir.Constant(_V, [j // 2 * 2 + 1 + j % 2 * LANES for j in range(LANES)]),
+            )
+            y = b.ashr(b.add(high, add), r)
+            y = _limit(b, "slt", _limit(b, "sgt", y, wide["lo"]), wide["hi"])
+            if target is not I32:
+                y = b.trunc(y, ir.VectorType(target, LANES))
+            b.store(y, b.inttoptr(_place(b, at["y"], i, target), y.type.as_pointer())).align = 1
+            return none
+
+        loop(b, b.sdiv(at["n"], I64(LANES)), [], step)
         return context.get_dummy_value()
 
     def typed(
@@ -90,12 +89,6 @@ def _scale(source: Any, target: Any, many: bool) -> Any:
 
 def _place(b: ir.IRBuilder, base: Any, i: Any, kind: Any) -> Any:
     return b.add(base, b.mul(i, I64(kind.width // 8)))
-
-
-def _load(b: ir.IRBuilder, address: Any, kind: Any) -> Any:
-    value = b.load(b.inttoptr(address, kind.as_pointer()))
-    value.align = 1
-    return value
 
 
 def _even(b: ir.IRBuilder, v: Any) -> Any:

@@ -15,13 +15,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .dot import I32, I64, Level, dot4, level_of, splat
+from .dot import Level, dot4, level_of
+from .llvm import I32, I64, load, loop, splat
 
 NAMES = ("rows", "segments", "stride", "steps", "b", "b_step", "start", "sums", "c", "c_row", "unsigned")
 
 
 def tile(rows: int, columns: int) -> Any:
-    """The tile of `rows` x `columns` (a multiple of 16), callable from compiled code with addresses and sizes:
+    """The tile of `rows` x `columns` (a multiple of 16), callable from compiled code with addresses and sizes.
 
     rows: of int64 addresses, one a row of `a`; segments, stride (bytes), steps (of 4 bytes, in each segment);
     b, b_step: of the packed columns, bytes from one step to the next; start, sums: int32 a column, what the
@@ -49,16 +50,14 @@ def _write(context: Any, b: ir.IRBuilder, values: Any, rows: int, columns: int) 
     triple, _, features = context.codegen().magic_tuple()
     level = level_of(triple, features)
     at = dict(zip(NAMES, values, strict=True))
-    addresses = [_load(b, b.add(at["rows"], I64(8 * i)), I64) for i in range(rows)]
+    addresses = [load(b, b.add(at["rows"], I64(8 * i)), I64) for i in range(rows)]
     wrong = b.icmp_signed("==", at["unsigned"], I64(0 if level.unsigned else 1))
     flip = b.select(wrong, I32(0x80808080), I32(0))
     back = b.select(wrong, I32(-128 if level.unsigned else 128), I32(0))
     width = level.vectors * level.lanes
     height = level.rows if columns <= width // 2 else max(level.rows // 2, 1)
     for i, j in product(range(0, rows, height), range(0, columns, width)):
-        _block(
-            b, level, at, addresses[i : i + height], i, range(j, min(j + width, columns), level.lanes), flip, back
-        )
+        _block(b, level, at, addresses[i : i + height], i, range(j, min(j + width, columns), level.lanes), flip, back)
     return context.get_dummy_value()
 
 
@@ -69,26 +68,26 @@ def _block(
     v = ir.VectorType(I32, level.lanes)
     starts = []
     for j in columns:
-        start, total = (_load(b, b.add(at[name], I64(4 * j)), v) for name in ("start", "sums"))
+        start, total = (load(b, b.add(at[name], I64(4 * j)), v) for name in ("start", "sums"))
         starts.append(b.add(start, b.mul(total, splat(b, back, level.lanes))))
     flips = _opaque(b, level, splat(b, flip, level.lanes))
     initial = [at["b"], *starts * len(rows)]
 
     def step(i: Any, offset: Any, state: list[Any]) -> list[Any]:
         place, sums = state[0], state[1:]
-        weights = [_load(b, b.add(place, I64(4 * j)), v) for j in columns]
+        weights = [load(b, b.add(place, I64(4 * j)), v) for j in columns]
         done = []
         for r, row in enumerate(rows):
-            x = _load(b, b.add(b.add(row, offset), b.mul(i, I64(4))), I32)
+            x = load(b, b.add(b.add(row, offset), b.mul(i, I64(4))), I32)
             x = b.xor(splat(b, x, level.lanes), flips)
             done += [dot4(b, level, sums[r * len(columns) + n], x, w) for n, w in enumerate(weights)]
         return [b.add(place, at["b_step"]), *done]
 
     def segment(s: Any, state: list[Any]) -> list[Any]:
         offset = b.mul(s, at["stride"])
-        return _loop(b, at["steps"], state, lambda i, inner: step(i, offset, inner))
+        return loop(b, at["steps"], state, lambda i, inner: step(i, offset, inner))
 
-    sums = _loop(b, at["segments"], initial, segment)[1:]
+    sums = loop(b, at["segments"], initial, segment)[1:]
     for r in range(len(rows)):
         for n, j in enumerate(columns):
             place = b.add(b.add(at["c"], b.mul(at["c_row"], I64(first + r))), I64(4 * j))
@@ -105,27 +104,3 @@ def _opaque(b: ir.IRBuilder, level: Level, v: Any) -> Any:
         return v
     kind = ir.FunctionType(v.type, [v.type])
     return b.asm(kind, "", f"={level.vector},0", [v], side_effect=False)
-
-
-def _loop(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
-    """``for i in range(count): state = body(i, state)``, at least once."""
-    before, loop, done = b.block, b.append_basic_block("loop"), b.append_basic_block("done")
-    b.branch(loop)
-    b.position_at_end(loop)
-    i = b.phi(I64)
-    held = [b.phi(s.type) for s in state]
-    for phi, s in zip([i, *held], [I64(0), *state], strict=True):
-        phi.add_incoming(s, before)
-    after = body(i, list(held))
-    following = b.add(i, I64(1))
-    for phi, s in zip([i, *held], [following, *after], strict=True):
-        phi.add_incoming(s, b.block)
-    b.cbranch(b.icmp_signed("<", following, count), loop, done)
-    b.position_at_end(done)
-    return after
-
-
-def _load(b: ir.IRBuilder, address: Any, kind: Any) -> Any:
-    value = b.load(b.inttoptr(address, kind.as_pointer()))
-    value.align = 1
-    return value

@@ -1,4 +1,4 @@
-"""Writes one stage: nodes whose rows go through the machine together. The rules of each op are in `hwsim.kernels.rules`."""
+"""Writes one stage: nodes whose rows go through the machine together; `hwsim.kernels.rules` has the rules of ops."""
 
 from __future__ import annotations
 
@@ -71,6 +71,8 @@ class Writer:
         """A register for a result."""
         if not long and not self.reach(value).inside(WORD):
             raise Unfit(f"{value.name}: {self.reach(value)} in 32 bits")
+        if value.type.fmt.dtype not in DTYPES:
+            raise Unfit(f"{value.name}: {value.type.fmt.dtype}")
         if long and width(value) != 1:
             raise Unfit(f"{value.name}: rows of 64 bits")
         made = self.registers[value.name] = Register(width(value), long)
@@ -158,4 +160,3 @@ class Writer:
 def _inside(x: NDArray[Any], dtype: Any) -> bool:
     ends = np.iinfo(dtype)
     return bool(ends.min <= int(x.min()) and int(x.max()) <= ends.max)
-
