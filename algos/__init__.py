@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from .comparison import compare
 from .prepare import Prepared, calibrate, lower, prepare
+from .sweep import sweep
 
 if TYPE_CHECKING:
     from . import gqa_lut
     from .llm_fp4 import LLMFP4
     from .lsq import LSQ
 
-__all__ = ["LLMFP4", "LSQ", "Prepared", "calibrate", "compare", "gqa_lut", "lower", "prepare"]
+__all__ = ["LLMFP4", "LSQ", "Prepared", "calibrate", "compare", "gqa_lut", "lower", "prepare", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

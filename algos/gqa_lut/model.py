@@ -14,8 +14,8 @@ from hwsim.formats import INT8, UINT8, IntFormat, format_named
 from hwsim.recipe import TABLED
 from hwsim.tables import Table
 
+from .fitting import stored_by
 from .functions import FUNCTIONS, Function
-from .search import Search
 from .task import Task
 
 TRANSFORMER = ("gelu", "exp", "reciprocal", "rsqrt")
@@ -29,6 +29,7 @@ def tables(
     fmt: IntFormat = INT8,
     softmax: Softmax | None = None,
     shared: bool = True,
+    method: str = "ours",
     seed: int = 0,
 ) -> dict[str, Table]:
     """Fitted tables by function, for ``Recipe(tables=...)``.
@@ -39,10 +40,11 @@ def tables(
         fmt: format of the activations, and of the argument of exp; reciprocal, rsqrt and log read UINT8 mantissas.
         softmax: whose argument exp gets; then its format and step, and no others, are exp's.
         shared: one set of lines for all steps (as published), or the certified optimum of each.
-        seed: of the search.
+        method: how they are fitted, one of `fitting.METHODS`.
+        seed: of the method.
 
     Raises:
-        ValueError: a function that no model has.
+        ValueError: a function that no model has; an unknown method.
     """
     if unknown := [name for name in functions if name not in TABLED]:
         raise ValueError(f"tables: {unknown} are not used by models: use {', '.join(TABLED)}")
@@ -52,7 +54,7 @@ def tables(
         if name == "exp" and softmax is not None:
             settings = {"fmt": format_named(softmax.z), "scales": (-round(math.log2(softmax.z_step)),)}
         task = Task.of(normalised(name), entries, shared=shared, **settings)
-        found[name] = task.made(Search(seed=seed)(task))
+        found[name] = task.made(stored_by(method, seed, task))
     return found
 
 

@@ -16,7 +16,7 @@ from ..ablation import Ablation, ablate
 from ..front import FrontGraph, load_front
 from ..graph import Graph
 from ..quantization import Quantized, quantize_model
-from .data import Arrays, check_reals, first_samples, load_labels, load_npz, load_reals, random_codes
+from .data import Arrays, check_reals, first_samples, load_codes, load_labels, load_npz, load_reals, random_codes
 from .graphs import QUANTIZED, load_graph
 from .loading import imported, user_code
 from .settings import given, recipe_of
@@ -53,8 +53,6 @@ class Job:
 
 def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
     """The function that makes the job which the command line asks for; ValueError for models that none can read."""
-    if args.model == "":
-        raise ValueError(f"MODEL is empty; it takes {READABLE}")
     model = args.model or EXAMPLE
     if model in EXAMPLES:
         return example_job
@@ -74,25 +72,35 @@ def maker(args: argparse.Namespace) -> Callable[[argparse.Namespace], Job]:
 def example_job(args: argparse.Namespace) -> Job:
     """A shipped network on its shipped data, or on the user's own."""
     example = EXAMPLES[args.model or EXAMPLE]
-    shipped = files(__package__) / "examples"
-    with as_file(shipped / f"{example.name}.front.npz") as path:
-        front = load_front(path)
     source = f"shipped example {example.name} ({example.what})"
     if args.calibrate:
-        return float_job(args, front, load_reals(args.calibrate), source)
-    with as_file(shipped / example.data) as path:
-        data = load_npz(str(path))
-    (name,) = front.inputs
-    seen, test = ({name: example.reals(data[key])} for key in ("calibration", example.test))
+        return float_job(args, shipped_front(example.name), load_reals(args.calibrate), source)
+    front, seen, test, classes = shipped_model(example.name)
     made = quantized(front, seen, args)
     inputs = first_samples(test, made.graph, args.samples)
-    n = len(inputs[name])
-    words = f"{n} test {example.unit}; calibrated on {len(seen[name])} of the training set"
-    labels = labels_of(args, data["labels"], n)
+    n = len(inputs[next(iter(test))])
+    words = f"{n} test {example.unit}; calibrated on {len(next(iter(seen.values())))} of the training set"
+    labels = labels_of(args, classes, n)
     return Job(
         graph=made.graph, front=made.twin, inputs=inputs, labels=labels, source=source, data=words,
         ablation=ablation(front, seen, args, inputs, labels),
     )  # fmt: skip
+
+
+def shipped_front(name: str) -> FrontGraph:
+    """The float model of a shipped network."""
+    with as_file(files(__package__) / "examples" / f"{name}.front.npz") as path:
+        return load_front(path)
+
+
+def shipped_model(name: str) -> tuple[FrontGraph, Arrays, Arrays, NDArray[Any]]:
+    """A shipped network: float model, calibration data, test data, their classes."""
+    example, front = EXAMPLES[name], shipped_front(name)
+    with as_file(files(__package__) / "examples" / example.data) as path:
+        data = load_npz(str(path))
+    (given,) = front.inputs
+    seen, test = ({given: example.reals(data[key])} for key in ("calibration", example.test))
+    return front, seen, test, data["labels"]
 
 
 def onnx_job(args: argparse.Namespace) -> Job:
@@ -111,12 +119,16 @@ def onnx_job(args: argparse.Namespace) -> Job:
 def torch_job(args: argparse.Namespace) -> Job:
     """A torch model of the user's, on data of the user's."""
     data = load_reals(args.calibrate)
+    return float_job(args, torch_front(args.model, data), data, args.model)
+
+
+def torch_front(spec: str, data: Arrays) -> FrontGraph:
+    """The float model that ``package.module:function`` names, exported on samples."""
     from algos.export import export
 
     kinds: dict[str, Any] = {"f": np.float32, "b": np.bool_}
     example = {name: x[:2].astype(kinds.get(x.dtype.kind, np.int64)) for name, x in data.items()}
-    front = export(torch_module(args.model), example)
-    return float_job(args, front, data, args.model)
+    return export(torch_module(spec), example)
 
 
 def float_job(args: argparse.Namespace, front: FrontGraph, data: Arrays, source: str) -> Job:
@@ -154,7 +166,7 @@ def quantized_job(args: argparse.Namespace, graph: Graph) -> Job:
     check_settings(args)
     source = Path(args.model).name
     if args.calibrate:
-        inputs = first_samples(load_npz(args.calibrate), graph, args.samples)
+        inputs: Arrays = load_codes(args.calibrate, graph, args.samples)
         words = f"samples of {Path(args.calibrate).name}"
     else:
         inputs = random_codes(graph, 64 if args.samples is None else args.samples, args.seed)
