@@ -62,9 +62,9 @@ def measure(path: Path) -> None:
         })  # fmt: skip
 
 
-def encoder() -> tuple[FrontGraph, dict[str, Any], dict[str, Any]]:
-    """MiniLM-L6 in float, sentences to calibrate it on, and others to measure it on."""
-    seen, test = (text.tokenized(text.sentences(split)) for split in ("calibration", "test"))
+def encoder(length: int = text.LENGTH) -> tuple[FrontGraph, dict[str, Any], dict[str, Any]]:
+    """MiniLM-L6 in float, sentences of `length` tokens to calibrate it on, and others to measure it on."""
+    seen, test = (text.tokenized(text.sentences(split), length) for split in ("calibration", "test"))
     seen = {name: x[:CALIBRATION] for name, x in seen.items()}
     return export(make_model(), {name: x[:2] for name, x in seen.items()}), seen, test
 

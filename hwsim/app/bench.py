@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import bench_area, bench_edge, bench_formats, bench_host, bench_lut, bench_magika, bench_qdq
+from . import bench_area, bench_edge, bench_formats, bench_host, bench_lut, bench_magika, bench_qdq, bench_simulate
 from .bench_models import add_models
-from .folder import check_file, place, write_folder
+from .output import add_json, tell
 from .pool import add_jobs
 
 MOST_SEEDS = 1000
@@ -44,6 +43,11 @@ BENCHES = (
     Bench(
         name="area", what="recorded units beside GQA-LUT's and LLM-FP4's areas; the laws' errors", run=bench_area.run
     ),
+    Bench(
+        name="simulate",
+        what="networks beside ONNX Runtime, numpy, qonnx and TFLM; start-up, memory",
+        run=bench_simulate.run,
+    ),
     Bench(name="magika", what="how often Magika in integers answers as in float", run=bench_magika.run),
 )
 EXAMPLES = f"""what there is to measure:
@@ -56,6 +60,7 @@ examples:
   hwsim bench host --only kws resnet8
   hwsim bench edge --only pointwise dense --targets cortex-m4 riscv32imc
   hwsim bench edge --only kws --targets cortex-m4                             by function too
+  hwsim bench simulate --only vit-tiny resnet8 --rounds 9
   hwsim bench magika --json magika.json"""
 
 
@@ -63,10 +68,8 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "bench",
-        help="measure a part of the project beside published figures",
         description="Measure a part of the project beside what is published of it; seconds are this machine's.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("what", metavar="WHAT", help=", ".join(b.name for b in BENCHES))
     p.add_argument("--seeds", type=int, default=5, metavar="K", help="lut: seeds of every search (default: 5)")
@@ -75,12 +78,11 @@ def add(commands: Any) -> None:
     text = f"formats: rows, terms of a sum, columns (default: {sizes})"
     p.add_argument("--sizes", type=int, nargs=3, default=bench_formats.SIZES, metavar=("M", "K", "N"), help=text)
     p.add_argument("--runs", type=int, default=9, metavar="R", help="formats: interleaved runs of each (default: 9)")
-    p.add_argument("--rounds", type=int, default=15, metavar="R", help="host: rounds of turns (default: 15)")
+    p.add_argument("--rounds", type=int, default=15, metavar="R", help="host, simulate: rounds of turns (default: 15)")
     add_models(p)
     text = "edge: targets, such as cortex-m4 riscv32imc (default: all that can be built and run here)"
     p.add_argument("--targets", nargs="+", metavar="TARGET", default=[], help=text)
-    p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the figures too")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_json(p, "the figures")
     p.set_defaults(run=run)
 
 
@@ -91,12 +93,6 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"bench: {args.what!r} is unknown: use one of {', '.join(b.name for b in BENCHES)}")
     if not 1 <= args.seeds <= MOST_SEEDS:
         raise ValueError(f"bench: --seeds {args.seeds} is outside 1..{MOST_SEEDS}")
-    if args.json is not None:
-        check_file(args.json)
     text, figures = bench.run(args)
-    print(text)
-    if args.json is not None:
-        document = json.dumps({bench.name: figures}, indent=1, allow_nan=False) + "\n"
-        write_folder(args.json.parent, {args.json.name: document.encode()})
-        print(f"\nfigures: {args.json}")
+    tell(args, text, {bench.name: figures})
     return 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil
-from time import process_time
+from math import ceil, inf
+from time import process_time, sleep
 
 BATCH = 3e-3
 """Seconds of one turn, at least: the clock and the loop around an engine's calls count for nothing then."""
+FEW = 3
+"""Rounds of an engine whose turns outlast the patience."""
 Repeat = Callable[[int], object]
+Clock = Callable[[], float]
 
 
 @contextmanager
@@ -27,29 +30,50 @@ def one_core() -> Iterator[int]:
         os.sched_setaffinity(0, before)
 
 
-def take_turns(engines: Sequence[Repeat], rounds: int) -> list[list[float]]:
-    """CPU seconds of one inference, of each engine in each round, all threads of the process included.
+def take_turns(
+    engines: Sequence[Repeat], rounds: int, *, clock: Clock = process_time, patience: float = inf, rest: float = 0
+) -> list[list[float]]:
+    """Seconds of one inference, of each engine in each round. Each round begins with another engine.
 
-    Why CPU seconds: what else the machine does counts less. Each round begins with another engine.
+    Args:
+        engines: what takes turns.
+        rounds: turns of each.
+        clock: CPU seconds of all threads of the process, since what else the machine does counts less there; for
+            engines of several threads `time.perf_counter`.
+        patience: an engine of which a turn takes longer has the first `FEW` rounds alone.
+        rest: seconds before a turn, in which threads of the engine before stop waiting for more work.
     """
-    times = [_enough(e) for e in engines]
+    times = [_enough(e, clock) for e in engines]
     seconds: list[list[float]] = [[] for _ in engines]
     for r in range(rounds):
         for i in range(len(engines)):
             k = (i + r) % len(engines)
-            seconds[k].append(_spent(engines[k], times[k]) / times[k])
+            if r >= FEW and seconds[k][0] * times[k] > patience:
+                continue
+            sleep(rest)
+            seconds[k].append(_spent(engines[k], times[k], clock) / times[k])
     return seconds
 
 
-def _enough(repeat: Repeat) -> int:
+def repeated(once: Callable[[], object]) -> Repeat:
+    """What runs once, as turns want it."""
+
+    def repeat(times: int) -> None:
+        for _ in range(times):
+            once()
+
+    return repeat
+
+
+def _enough(repeat: Repeat, clock: Clock) -> int:
     """How often to run, so that a turn takes `BATCH`; warms the engine up."""
     times = 1
-    while (spent := _spent(repeat, times)) < BATCH / 4:
+    while (spent := _spent(repeat, times, clock)) < BATCH / 4:
         times *= 4
     return max(1, ceil(times * BATCH / spent))
 
 
-def _spent(repeat: Repeat, times: int) -> float:
-    start = process_time()
+def _spent(repeat: Repeat, times: int, clock: Clock) -> float:
+    start = clock()
     repeat(times)
-    return process_time() - start
+    return clock() - start
