@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from hwsim.comparison import COMPARED
 from hwsim.quantization import quantize_model
-from hwsim.reports import Choice, ModelError, Trial, compare_models
+from hwsim.reports import Choice, ModelErrors, Trial, compare_models
 
 from .prepare import Prepared, as_batch, as_batches
 
@@ -23,7 +23,7 @@ def compare(
     *,
     accumulators: Sequence[str] = ("",),
     labels: ArrayLike | None = None,
-) -> list[ModelError]:
+) -> ModelErrors:
     """One row a format and accumulator, in this order; each is quantized anew from the float model, `p` stays as it is.
 
     Args:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Node
+from hwsim.reports.verify_html import verify_html
 from hwsim.simulation import input_codes, simulate
 
 from .runners import RUNNERS
@@ -81,6 +82,12 @@ class Report:
     def first_mismatch(self) -> Mismatch | None:
         """The first difference of the first row that has one."""
         return next((r.first for r in self.rows if r.first), None)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return verify_html(self.rows, self.samples)
 
     def __str__(self) -> str:
         """A table, and the first mismatch explained."""

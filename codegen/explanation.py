@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from hwsim.lowering.layout import as_stored
 from hwsim.ops import Requant
 from hwsim.ranges import operands
 from hwsim.reports.text import text_table
+from hwsim.reports.verify_html import explanation_html
 from hwsim.rounding import ROUNDINGS
 from hwsim.simulation import run_node
 
@@ -116,6 +118,13 @@ class Explanation:
     def ok(self) -> bool:
         """Whether something was compared and nothing differs."""
         return bool(self.rows) and self.first is None
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        told = self.first.told(self.engine) if self.first else []
+        return explanation_html(self.engine, self.samples, self.rows, told)
 
     def __str__(self) -> str:
         """A table, and the first difference explained."""

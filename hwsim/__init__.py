@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import plot
 from .blockformats import (
     BLOCK_FORMATS,
     MXFP4,
@@ -125,6 +126,7 @@ __all__ = [
     "estimate",
     "load",
     "narrowest_accumulator",
+    "plot",
     "quantize",
     "quantize_blocks",
     "save",

@@ -40,13 +40,31 @@ class Ablation:
     floating: float
 
 
+class Ablations(list[Ablation]):
+    """Rows of `ablate`; a list that shows itself as a table."""
+
+    def __str__(self) -> str:
+        """The terminal's table."""
+        from .reports.comparison_html import ablation_sheet
+
+        return str(ablation_sheet(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from .reports.comparison_html import ablation_html
+
+        return ablation_html(self)
+
+
 def ablate(
     front: FrontGraph,
     batches: Batches,
     recipe: Recipe,
     inputs: Mapping[str, NDArray[Any]],
     labels: NDArray[Any] | None = None,
-) -> list[Ablation]:
+) -> Ablations:
     """A row for the model itself, then one a layer with weights.
 
     Args:
@@ -70,7 +88,7 @@ def ablate(
             floating=float((floats.argmax(-1) == truth).mean()),
         )
 
-    return [row(name) for name in ["", *(n.out for n in settled.front.nodes if n.op in LAYERS)]]
+    return Ablations(row(name) for name in ["", *(n.out for n in settled.front.nodes if n.op in LAYERS)])
 
 
 def widened(front: FrontGraph, recipe: Recipe, layer: str) -> Recipe:

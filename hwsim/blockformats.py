@@ -117,6 +117,16 @@ class BlockTensor:
     scales: QTensor
     zeros: QTensor | None = None
 
+    def __repr__(self) -> str:
+        """One line, whatever its size."""
+        blocks = f"blocks of {self.fmt.block} along axis {self.axis}"
+        return f"BlockTensor({self.fmt.name}, {self.codes.type.shape}, {blocks})"
+
+    def _repr_html_(self) -> str:
+        from .reports.tensor_html import block_html
+
+        return block_html(self)
+
     @property
     def parts(self) -> tuple[QTensor, ...]:
         """Codes, scales and, where there are any, zero points."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,17 +38,67 @@ class FormatError:
     max_error: float
 
 
-def compare(x: ArrayLike, formats: Sequence[str] = COMPARED, *, axis: int = -1) -> list[FormatError]:
-    """A tensor in each format, rounded half to even, scales from the largest magnitude.
+class FormatErrors(list[FormatError]):
+    """One tensor in each format; a list that shows itself as a table, in a notebook with bars."""
+
+    def __str__(self) -> str:
+        """The terminal's table."""
+        return str(TensorErrors({"": self}))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return TensorErrors({"": self})._repr_html_()
+
+
+class TensorErrors(dict[str, FormatErrors]):
+    """Several tensors by name; a dict that shows itself as a table, in a notebook with bars."""
+
+    def __str__(self) -> str:
+        """The terminal's table."""
+        from .reports.comparison_html import tensors_sheets
+
+        return "\n".join(map(str, tensors_sheets(self)))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from .reports.comparison_html import tensors_html
+
+        return tensors_html(self)
+
+
+@overload
+def compare(x: Mapping[str, ArrayLike], formats: Sequence[str] = COMPARED, *, axis: int = -1) -> TensorErrors: ...
+@overload
+def compare(x: ArrayLike, formats: Sequence[str] = COMPARED, *, axis: int = -1) -> FormatErrors: ...
+
+
+def compare(
+    x: ArrayLike | Mapping[str, ArrayLike], formats: Sequence[str] = COMPARED, *, axis: int = -1
+) -> FormatErrors | TensorErrors:
+    """A tensor, or each of several, in each format, rounded half to even, scales from the largest magnitude.
 
     Args:
-        x: finite reals.
+        x: finite reals, or arrays by name.
         formats: names in `hwsim.FORMATS` (one float scale a row) or `hwsim.BLOCK_FORMATS`.
         axis: along which dot products are taken: blocks lie along it, rows too.
+
+    Returns:
+        A row a format, for each name where `x` has names; a notebook shows table and bars, ``print`` the table,
+        `hwsim.plot.compare` draws it.
 
     Raises:
         ValueError: an unknown format, no elements, NaN or Inf.
     """
+    if isinstance(x, Mapping):
+        return TensorErrors({str(name): _compare(np.asarray(v), formats, axis) for name, v in x.items()})
+    return _compare(x, formats, axis)
+
+
+def _compare(x: ArrayLike, formats: Sequence[str], axis: int) -> FormatErrors:
     x = np.asarray(x, np.float64)
     if x.size == 0 or not np.isfinite(x).all():
         raise ValueError(f"compare: shape {x.shape}, {int((~np.isfinite(x)).sum())} elements are NaN or Inf")
@@ -55,7 +106,7 @@ def compare(x: ArrayLike, formats: Sequence[str] = COMPARED, *, axis: int = -1) 
         raise ValueError(f"compare: axis {axis} is outside shape {x.shape}")
     rows = np.moveaxis(np.atleast_1d(x), axis, -1)
     rows = rows.reshape(-1, rows.shape[-1])
-    return [_row(rows, name) for name in formats]
+    return FormatErrors(_row(rows, name) for name in formats)
 
 
 def _row(rows: Reals, name: str) -> FormatError:

@@ -67,6 +67,11 @@ class IntFormat:
         width = next(w for w in (8, 16, 32, 64) if w >= self.bits)
         return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
 
+    def _repr_html_(self) -> str:
+        from .reports.format_html import format_html
+
+        return format_html(self)
+
     def to_int(self, codes: Codes) -> Ints:
         """Integers of `codes`, int64."""
         return codes.astype(np.int64)
@@ -155,6 +160,11 @@ class FloatFormat:
         """Whether each code is NaN or Inf."""
         half = 1 << (self.bits - 1)
         return np.asarray(((codes & (half - 1)) >= half - self.reserved) | (self.unsigned_zero & (codes == half)))
+
+    def _repr_html_(self) -> str:
+        from .reports.format_html import format_html
+
+        return format_html(self)
 
     def to_int(self, codes: Codes) -> Ints:
         """Integers of `codes` in units of ``2**lsb_exp``, int64."""

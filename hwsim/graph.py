@@ -47,6 +47,10 @@ class Value:
     name: str
     type: QType
 
+    def __repr__(self) -> str:
+        """Name, format and shape."""
+        return f"Value({self.name!r}, {self.type.fmt.name}, {self.type.shape})"
+
 
 @dataclass(frozen=True)
 class Node:
@@ -55,6 +59,11 @@ class Node:
     op: Op
     ins: tuple[Value, ...]
     outs: tuple[Value, ...]
+
+    def __repr__(self) -> str:
+        """What goes in and what comes out; `op` tells the rest."""
+        ins, outs = (", ".join(repr(v.name) for v in values) for values in (self.ins, self.outs))
+        return f"Node({self.op.name}: {ins} -> {outs})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +95,17 @@ class Graph:
     states: dict[str, State] = field(default_factory=dict, init=False)
     reach: dict[str, Interval] = field(default_factory=dict, init=False, repr=False)
     known: dict[str, Value] = field(default_factory=dict, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        """One line, whatever its size."""
+        ins, outs = (", ".join(map(repr, values)) for values in (self.inputs, self.outputs))
+        what = f"{len(self.nodes)} nodes, {len(self.constants)} constants"
+        return f"Graph({self.name!r}: {what}, inputs [{ins}], outputs [{outs}])"
+
+    def _repr_html_(self) -> str:
+        from .reports.graph_html import graph_html
+
+        return graph_html(self)
 
     def input(self, name: str, type: QType) -> Value:
         """A new input; all its format's codes may arrive."""

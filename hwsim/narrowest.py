@@ -39,6 +39,11 @@ class Narrowest:
     at: tuple[int, ...]
     witness: Codes
 
+    def __repr__(self) -> str:
+        """One line; the witness is an array."""
+        what = f"{self.bits} bits of {self.declared}, channel {self.channel} reaches {self.sum:,} at {self.at}"
+        return f"Narrowest({self.value!r}: {what})"
+
 
 def narrowest_accumulator(graph: Graph, value: str) -> Narrowest:
     """Fewest bits of the accumulator that makes `value`, proven from weights, bias and the reach of the input.

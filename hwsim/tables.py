@@ -99,6 +99,11 @@ class Table:
             )
         return table
 
+    def __repr__(self) -> str:
+        """One line, whatever the number of segments."""
+        what = f"{self.segments} segments, {self.bits} bits, inputs {self.fmt.name} at 2**-n, n in {[*self.scales]}"
+        return f"Table({self.function}, {what})"
+
     @property
     def segments(self) -> int:
         """Of each scale."""

@@ -23,6 +23,7 @@ import numpy as np
 from hwsim.formats import Reals
 from hwsim.ops import Pwl
 from hwsim.qtensor import QType
+from hwsim.reports.table_plot import Curve
 from hwsim.rounding import Ints
 from hwsim.segments import best_partition, line_error, moments, refine, run_errors
 from hwsim.tables import Stored, Table
@@ -132,6 +133,31 @@ class Fit:
     def gap(self) -> float:
         """``mse / bound - 1``: 0 is certified optimal; < 0 takes other outer lines, or `inexact` points."""
         return excess(self.mse, self.bound)
+
+    def curve(self, n: int, label: str = "") -> Curve:
+        """The table at step ``2**-n`` beside its function, for `hwsim.plot.curves`."""
+        from .shown import curve
+
+        return curve(self, n, label)
+
+    def plot(self, *scales: int) -> Any:
+        """A matplotlib Figure of function, table and error at some scales ``2**-n``, side by side."""
+        from .shown import plot
+
+        return plot(self, scales)
+
+    def _repr_html_(self) -> str:
+        from .shown import fit_html
+
+        return fit_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def __repr__(self) -> str:
+        """One line; the certificate, which takes a while, is not asked for."""
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"Fit({self.task.function.name}, {self.task.entries} entries, {self.method}{seed})"
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f", seed {self.seed}"

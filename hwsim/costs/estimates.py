@@ -173,6 +173,17 @@ class Estimate:
                 return n
         raise ValueError(f"node {name[:60]!r}: no result has this name; it may be an index, 0..{len(self.nodes) - 1}")
 
+    def __repr__(self) -> str:
+        """One line."""
+        from ..reports.estimate_card import estimate_line
+
+        return estimate_line(self)
+
+    def _repr_html_(self) -> str:
+        from ..reports.estimate_card import estimate_html
+
+        return estimate_html(self)
+
     def table(self) -> str:
         """Totals, area, layers, as text."""
         from ..reports.estimate import estimate_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .choices import Choice, ModelError, Trial, compare_models
+from .choices import Choice, ModelError, ModelErrors, Trial, compare_models
 from .fidelity import Comparison, Fidelity, compare
 from .html import render_html
 from .layers import Layer, layer_rows, total_macs, total_parameters
@@ -15,6 +15,7 @@ __all__ = [
     "Fidelity",
     "Layer",
     "ModelError",
+    "ModelErrors",
     "Trial",
     "build_report",
     "compare",

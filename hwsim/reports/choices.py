@@ -75,12 +75,30 @@ class ModelError:
     refused: str = ""
 
 
+class ModelErrors(list[ModelError]):
+    """Rows of choices; a list that shows itself as a table, in a notebook with bars."""
+
+    def __str__(self) -> str:
+        """The terminal's table."""
+        from .comparison_html import models_sheet
+
+        return str(models_sheet(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        from .comparison_html import models_html
+
+        return models_html(self)
+
+
 def compare_models(
     make: Callable[[Choice], Trial],
     formats: Sequence[str],
     accumulators: Sequence[str] = ("",),
     step: Callable[[str], None] = lambda text: None,
-) -> list[ModelError]:
+) -> ModelErrors:
     """Every format with every accumulator.
 
     Args:
@@ -89,7 +107,7 @@ def compare_models(
         accumulators: see `Choice`.
         step: called with the name of each choice as it begins.
     """
-    rows = []
+    rows = ModelErrors()
     for choice in (Choice(weights=f, accumulator=a) for f in formats for a in accumulators):
         named = asdict(choice)
         step(" ".join(v for v in named.values() if v))

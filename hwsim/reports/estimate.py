@@ -9,6 +9,7 @@ from ..costs.figure import Figure
 from . import wording as w
 from .text import text_table
 
+AREA_COLUMNS = ("part", "what", "area", "unit", "kind")
 TITLES = {"sram": "SRAM", "dram": "DRAM"}
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "\N{MICRO SIGN}"))
 PREFIXES_BELOW = ((1e-9, "n"), (1e-12, "p"))
@@ -66,20 +67,31 @@ def part_text(e: Estimate, name: str) -> str:
 
 def area_table(e: Estimate) -> str:
     """One row a part of the hardware."""
-    rows = [
-        [name, part_text(e, name), f"{f.value:,.0f}", f.unit, f.label]
-        for name, f in e.areas.items()
-    ]  # fmt: skip
-    return text_table(("part", "what", "area", "unit", "kind"), rows, right=("area",))
+    return text_table(AREA_COLUMNS, area_rows(e), right=("area",))
+
+
+def area_rows(e: Estimate) -> list[list[str]]:
+    """Its cells."""
+    return [[name, part_text(e, name), f"{f.value:,.0f}", f.unit, f.label] for name, f in e.areas.items()]
 
 
 def layer_table(e: Estimate) -> str:
     """One row a layer, then all."""
+    columns = layer_columns(e)
+    return text_table(columns, layer_rows(e), right=columns[1:])
+
+
+def layer_columns(e: Estimate) -> tuple[str, ...]:
+    """Its titles: a column a kind of energy that there is."""
     kinds = [k for k in KINDS if k in e.whole.energy]
-    columns = ("layer", "MACs", "cycles", "share %", "DRAM kB", *(f"{TITLES.get(k, k)} nJ" for k in kinds),
-               *(("energy nJ",) if kinds else ()))  # fmt: skip
-    rows = [_layer_cells(x, e, kinds) for x in (*e.layers, e.whole)]
-    return text_table(columns, rows, right=columns[1:])
+    energies = (*(f"{TITLES.get(k, k)} nJ" for k in kinds), "energy nJ") if kinds else ()
+    return ("layer", "MACs", "cycles", "share %", "DRAM kB", *energies)
+
+
+def layer_rows(e: Estimate) -> list[list[str]]:
+    """Its cells."""
+    kinds = [k for k in KINDS if k in e.whole.energy]
+    return [_layer_cells(x, e, kinds) for x in (*e.layers, e.whole)]
 
 
 def _layer_cells(x: LayerCost, e: Estimate, kinds: Sequence[str]) -> list[str]:

@@ -58,6 +58,24 @@ class Comparison:
     float_answers: Ints | None
     blocks: list[BlockError] = field(default_factory=list)
 
+    def distinct(self) -> dict[str, Fidelity]:
+        """`fidelity` without values that have exactly the distance of an earlier one: those that only moved it."""
+        first: dict[tuple[float | None, float, float], str] = {}
+        for name, f in self.fidelity.items():
+            first.setdefault((f.sqnr_db, f.max_error, f.max_error_lsb), name)
+        return {name: self.fidelity[name] for name in first.values()}
+
+    def __repr__(self) -> str:
+        """One line."""
+        from .comparison_html import fidelity_line
+
+        return fidelity_line(self)
+
+    def _repr_html_(self) -> str:
+        from .comparison_html import fidelity_html
+
+        return fidelity_html(self)
+
 
 @dataclass
 class _Sums:

@@ -38,17 +38,21 @@ def render_html(report: Mapping[str, Any]) -> str:
 
 def render(template: str, view: Mapping[str, Any]) -> str:
     """A page from one of `TEMPLATES`; every text in it is escaped."""
+    page: str = environment().get_template(template).render(view)
+    return page
+
+
+def environment() -> Any:
+    """Of the templates: they escape every text and know no name that is not given."""
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page: str = environment.get_template(template).render(view)
-    return page
 
 
 def page_view(report: Mapping[str, Any]) -> dict[str, Any]:

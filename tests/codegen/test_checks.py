@@ -13,6 +13,7 @@ from hwsim.graph import Graph
 from hwsim.ops import Requant
 from hwsim.qtensor import BATCH, QType
 from hwsim.simulation import simulate
+from tests.hwsim.reports.markup import words
 
 
 def small() -> Graph:
@@ -44,10 +45,15 @@ def test_a_mismatch_is_explained_where_it_begins(monkeypatch: pytest.MonkeyPatch
         "value 'half' of node 0 (requant) (dyadic16, half_up) at index (1, 0): expected 3, got 4; inputs there: 'x' 5"
     )
     assert "first mismatch on broken (trace): value 'half'" in str(report)
+    told = words(report._repr_html_())
+    assert "1 code differs" in told
+    assert "expected 3, got 4" in told
+    assert report._repr_html_().count('<tr class="bad">') == 1
 
 
 def test_an_empty_report_is_not_ok() -> None:
     assert not Report((), 0).ok
+    assert "Nothing was compared" in words(Report((), 0)._repr_html_())
 
 
 def test_unknown_engine() -> None:

@@ -10,6 +10,7 @@ from hwsim.ops import Requant, Reshape
 from hwsim.qtensor import BATCH, QType
 from hwsim.simulation import simulate
 from tests.compare import assert_refused
+from tests.hwsim.reports.markup import words
 
 X = np.arange(-3000, 3000, dtype=np.int32).reshape(-1, 2)
 
@@ -98,5 +99,9 @@ def test_what_is_printed() -> None:
     assert "ours 3, other 4; exactly 3.4375 before rounding" in text
     assert "there: x 7 (given), first 3 (requant)" in text
     assert "equal to other on every code: tflm_double" in text
-    same = str(explain_codes(ours, "itself", {"x": X}, simulate(ours, {"x": X}, trace=True)))
-    assert same.endswith("equal: 3 values, 18000 codes")
+    same = explain_codes(ours, "itself", {"x": X}, simulate(ours, {"x": X}, trace=True))
+    assert str(same).endswith("equal: 3 values, 18000 codes")
+    assert "Every code equal to itself" in words(same._repr_html_())
+    parted = explain_codes(ours, "other", {"x": X}, simulate(other, {"x": X}, trace=True))
+    assert "equal to other on every code: tflm_double" in words(parted._repr_html_())
+    assert parted._repr_html_().count('<tr class="bad">') == 2 * sum(r.differ > 0 for r in parted.rows)
