@@ -98,14 +98,17 @@ MODELS: dict[str, Example] = {
 }  # fmt: skip
 
 
-def train(name: str, seed: int = 0, out: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """Train one of `MODELS`; print and return what came of it.
+def train(
+    name: str, seed: int = 0, out: str | os.PathLike[str] | None = None, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Train one of `MODELS`; return what came of it.
 
     Args:
         name: which one.
         seed: of the first weights, the order of the images and their random changes; the same seed gives the same
             bits on one machine.
         out: folder for the front graph and a sample of the images, as shipped in ``hwsim/app/examples``.
+        quiet: no progress bar.
 
     Returns:
         model, seed, epochs, train_accuracy, test_accuracy (fractions of all images), cpu_seconds.
@@ -114,7 +117,7 @@ def train(name: str, seed: int = 0, out: str | os.PathLike[str] | None = None) -
         raise ValueError(f"model {name!r} is unknown: use one of {', '.join(MODELS)}")
     example, start = MODELS[name], time.process_time()
     (x, labels), (test, test_labels) = example.data("train"), example.data("test")
-    model = fit(example, x, labels, seed)
+    model = fit(example, x, labels, seed, quiet=quiet)
     metrics = {
         "model": name,
         "seed": seed,
@@ -127,7 +130,6 @@ def train(name: str, seed: int = 0, out: str | os.PathLike[str] | None = None) -
         Path(out).mkdir(parents=True, exist_ok=True)
         write_front(export(model, example.reals(x[:2])), Path(out) / example.front.name)
         example.write_sample(Path(out) / example.sample.name)
-    print(", ".join(f"{key} {value}" for key, value in metrics.items()))
     return metrics
 
 
@@ -156,7 +158,7 @@ class Batches:
             yield batch, self.y[chosen]
 
 
-def fit(example: Example, data: NDArray[Any], labels: NDArray[Any], seed: int) -> nn.Module:
+def fit(example: Example, data: NDArray[Any], labels: NDArray[Any], seed: int, *, quiet: bool = False) -> nn.Module:
     """The network of `example`, trained on inputs (n, ...) as its data has them, with labels (n,)."""
     batches = Batches(example, data, labels, seed)
     steps = example.epochs * len(batches)
@@ -165,7 +167,7 @@ def fit(example: Example, data: NDArray[Any], labels: NDArray[Any], seed: int) -
         model = example.build().train().to(memory_format=torch.channels_last)  # a third faster on CPUs
         optimizer = torch.optim.AdamW(model.parameters(), weight_decay=example.weight_decay)
         shares = iter(learning_rate(step, steps) for step in range(steps))
-        for _ in tqdm(range(example.epochs), desc=f"train, seed {seed}", unit="epoch"):
+        for _ in tqdm(range(example.epochs), desc=f"train, seed {seed}", unit="epoch", disable=quiet):
             for batch, wanted in batches:
                 loss: Any = nn.functional.cross_entropy(model(batch), wanted, label_smoothing=example.smoothing)
                 optimizer.param_groups[0]["lr"] = example.rate * next(shares)

@@ -87,8 +87,8 @@ class FrontGraph:
         """Inputs of 0 and 1 alone."""
         return {n.ins[0] for n in self.nodes if n.op == "mask"} & set(self.inputs)
 
-    def evaluate(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
-        """Every value in float32 for a batch of inputs; ValueError for wrong names, shapes, NaN or Inf."""
+    def taken(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """A batch of inputs in float32; ValueError for wrong names, shapes, NaN or Inf."""
         if set(inputs) != set(self.inputs):
             raise ValueError(f"inputs are {sorted(inputs)}, the model has {sorted(self.inputs)}")
         env: dict[str, Floats] = {}
@@ -99,6 +99,11 @@ class FrontGraph:
             if not np.isfinite(x).all():
                 raise ValueError(f"input {name!r}: {int((~np.isfinite(x)).sum())} elements are NaN or Inf")
             env[name] = x
+        return env
+
+    def evaluate(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """Every value in float32 for a batch of inputs; ValueError for what `taken` refuses."""
+        env = self.taken(inputs)
         for n in self.nodes:
             ins = [env[i] if i in env else self.params[i] for i in n.ins]
             try:

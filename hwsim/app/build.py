@@ -13,6 +13,7 @@ from .engines import add_against, engines
 from .folder import C_FOLDER, check_folder, place, write_folder
 from .memory import entry as memory_plan
 from .models import READABLE, Job, maker
+from .output import add_json, tell
 from .progress import steps
 from .settings import add_settings
 
@@ -33,10 +34,8 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "build",
-        help="the main job: quantize, verify, write C, ONNX and a report",
         description="Quantize a model, verify it bit for bit on every engine, write C, ONNX and a report.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("model", metavar="MODEL", nargs="?", help=READABLE)
     p.add_argument(
@@ -47,7 +46,7 @@ def add(commands: Any) -> None:
     p.add_argument("--samples", type=int, metavar="N", help="check on the first N samples (default: all, 64 random)")
     p.add_argument("--seed", type=int, default=0, help="of random codes, where there is no data (default: 0)")
     p.add_argument("--ablate", action="store_true", help="also score the model with each layer in INT16, and in float")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_json(p, "the report, what report.json holds,")
     add_settings(p)
     add_against(p)
     p.set_defaults(run=run)
@@ -64,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
         step("quantize")
         files, report = results(make_job(args), against, step)
     write_folder(folder, files)
-    print(summary(report))
-    print(f"\nwritten to {folder}: {', '.join(files)}")
+    tell(args, f"{summary(report)}\n\nwritten to {folder}: {', '.join(files)}", report)
     return 0 if report["ok"] else 1
 
 

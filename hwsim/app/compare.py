@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..comparison import COMPARED, compare
 from ..reports import wording
@@ -17,6 +20,7 @@ from ..reports.wording import NONE
 from .data import load_npz
 from .folder import check_file, place, write_folder
 from .models import READABLE, maker
+from .output import add_json, tell
 from .progress import steps
 from .settings import add_settings
 
@@ -38,21 +42,19 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "compare",
-        help="what number formats cost, on tensors or as a model's weights",
         description="Compare number formats on tensors, or as the weights of a whole model.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("model", metavar="MODEL | tensors.npz", help=READABLE)
     p.add_argument("--formats", type=names, default=COMPARED, metavar="A,B,..", help=f"(default: {','.join(COMPARED)})")
     text = "of models: with each of these accumulators, such as proven,int16:saturate,int16:wrap,int12:saturate"
     p.add_argument("--accumulators", type=names, default=("",), metavar="A,B,..", help=text)
-    p.add_argument("--plot", type=place, metavar="FILE.PNG", help="draw the figures as bars")
+    p.add_argument("--plot", type=place, metavar="FILE.png", help="draw the figures as bars")
+    add_json(p, "the tables")
     p.add_argument("--axis", type=int, default=-1, help="of tensors: along which dot products are taken (default: -1)")
     p.add_argument("--calibrate", metavar="data.npz", help="samples to calibrate and check on")
     p.add_argument("--labels", metavar="y.npy", help="the right class of each sample")
     p.add_argument("--samples", type=int, metavar="N", help="check on the first N samples (default: all)")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
     add_settings(p)
     p.set_defaults(run=run, ablate=False, seed=0)
 
@@ -86,20 +88,24 @@ def run(args: argparse.Namespace) -> int:
 
 def of_tensors(args: argparse.Namespace) -> None:
     """One table an array."""
-    arrays, panels = load_npz(args.model), []
+    arrays, panels, texts, document = load_npz(args.model), [], [], {}
     if args.plot is not None:
         check_panels(len(arrays), "arrays")
     for name, x in arrays.items():
         if x.dtype.kind not in "fiu":
             raise ValueError(f"{args.model}: {name[:60]!r} is {x.dtype}; give real numbers")
+        if not x.size or not np.isfinite(x).all():
+            what = f"{int((~np.isfinite(x)).sum())} elements are NaN or Inf" if x.size else "no elements"
+            raise ValueError(f"{args.model}: {name[:60]!r} of shape {x.shape}: {what}")
         found = compare(x, args.formats, axis=args.axis)
         rows = [[r.format, f"{r.bits:.2f}", decibels(r.sqnr_db), f"{r.mse:.3g}", f"{r.max_error:.3g}"] for r in found]
         title = f"{wording.name(name, 60)}, {' x '.join(map(str, x.shape))}"
-        print(f"{title}\n{text_table(TENSOR, rows, right=TENSOR[1:])}\n")
+        texts.append(f"{title}\n{text_table(TENSOR, rows, right=TENSOR[1:])}\n")
+        document[name] = {"shape": x.shape, "formats": [asdict(r) for r in found]}
         labels = [f"{r.format}, {r.bits:.2f} bits" for r in found]
         bars = {"": ["exact" if r.sqnr_db is None else r.sqnr_db for r in found]}
         panels.append(Panel(title=title, unit="SQNR dB", labels=labels, series=bars))
-    draw(args, panels)
+    tell(args, "\n".join([*texts, *draw(args, panels)]), document)
 
 
 def of_model(args: argparse.Namespace) -> None:
@@ -116,8 +122,10 @@ def of_model(args: argparse.Namespace) -> None:
     columns = [c for c in MODEL if c != "accumulator" or args.accumulators != ("",)]
     kept = [[cell for title, cell in zip(MODEL, row, strict=True) if title in columns] for row in rows]
     if rows:
-        print(text_table(columns, kept, right=columns[-3:]))
-        draw(args, panels_of(found, args))
+        lines = [text_table(columns, kept, right=columns[-3:]), *draw(args, panels_of(found, args))]
+        tell(args, "\n".join(lines), [asdict(r) for r in found])
+    if len(reasons := dict.fromkeys(r.refused for r in found)) == 1 and all(reasons):
+        raise ValueError(*reasons)  # the fault of the model or of its data, not of a choice
     if refused := [f"{r.weights} {r.accumulator}".strip() + f": {r.refused}" for r in found if r.refused]:
         raise ValueError("; ".join(refused))
 
@@ -141,14 +149,14 @@ def panels_of(found: Sequence[ModelError], args: argparse.Namespace) -> list[Pan
     return [panel(shares, "%", percent), panel("outputs against float", "SQNR dB", sqnr)]
 
 
-def draw(args: argparse.Namespace, panels: Sequence[Panel]) -> None:
-    """The plot, where it is asked for."""
-    if args.plot is not None and panels:
-        title = f"{wording.name(Path(args.model).name)}: formats" + (
-            " and accumulators" if args.accumulators != ("",) else ""
-        )
-        write_folder(args.plot.parent, {args.plot.name: plot_bars(title, panels)})
-        print(f"\nplot: {args.plot}")
+def draw(args: argparse.Namespace, panels: Sequence[Panel]) -> list[str]:
+    """The plot, where it is asked for, and lines that say so."""
+    if args.plot is None or not panels:
+        return []
+    what = "formats and accumulators" if args.accumulators != ("",) else "formats"
+    title = f"{wording.name(Path(args.model).name)}: {what}"
+    write_folder(args.plot.parent, {args.plot.name: plot_bars(title, panels)})
+    return ["", f"plot: {args.plot}"]
 
 
 def share(x: float | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..formats import Codes, FloatFormat
 from ..front import FrontGraph
 from ..graph import Graph
+from ..simulation import input_codes
 from ..store import EPOCH
 
 Arrays = dict[str, NDArray[Any]]
@@ -37,6 +39,33 @@ def load_npz(path: str) -> Arrays:
     return arrays
 
 
+def load_codes(path: str, graph: Graph, samples: int | None) -> dict[str, Codes]:
+    """The first `samples` of every input of `graph` as codes, from an ``.npz`` of codes or reals; None takes all."""
+    arrays = first_samples(load_npz(path), graph, samples)
+    with named(path):
+        return input_codes(graph, arrays)
+
+
+@contextmanager
+def named(path: str) -> Iterator[None]:
+    """Put the file's name before what is wrong with its content."""
+    try:
+        yield
+    except ValueError as e:
+        raise ValueError(f"{path}: {e}") from None
+
+
+def load_npy(path: str) -> NDArray[Any]:
+    """The one array of an ``.npy``."""
+    try:
+        with Path(path).open("rb") as f:
+            check_magic(f, b"\x93NUMPY", "one array, as numpy.save writes it")
+            loaded: NDArray[Any] = np.load(f, allow_pickle=False)
+    except DAMAGED as e:
+        raise ValueError(f"{path}: no valid .npy: {e}") from None
+    return loaded
+
+
 def load_reals(path: str) -> Arrays:
     """Samples to calibrate on: floats (or integers, see `check_reals`), at least one each, all equally many."""
     arrays = load_npz(path)
@@ -56,16 +85,13 @@ def check_reals(path: str, arrays: Arrays, front: FrontGraph) -> None:
     for name, x in arrays.items():
         if x.dtype.kind != "f" and name not in front.indices() | front.masks():
             raise ValueError(f"{path}: {name[:60]!r} is {x.dtype}; calibration needs reals, save it as float32")
+    with named(path):
+        front.taken(arrays)
 
 
 def load_labels(path: str) -> NDArray[Any]:
     """The right classes, one integer a sample, from an ``.npy``."""
-    try:
-        with Path(path).open("rb") as f:
-            check_magic(f, b"\x93NUMPY", "one array, as numpy.save writes it")
-            labels: NDArray[Any] = np.load(f, allow_pickle=False)
-    except DAMAGED as e:
-        raise ValueError(f"{path}: no valid .npy of labels: {e}") from None
+    labels = load_npy(path)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: labels are {labels.dtype} of shape {labels.shape}, need one integer a sample")
     return labels

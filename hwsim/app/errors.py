@@ -5,19 +5,28 @@ from __future__ import annotations
 import argparse
 import traceback
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+from .verbosity import add_verbosity
 
 EXTRAS = {
     "onnx": "codegen",
     "onnxruntime": "codegen",
     "torch": "algos",
     "deap": "algos",
+    "distributed": "sweep",
+    "pyarrow": "sweep",
 }
 LIMIT = 2000  # characters of one message; names are cut long before
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose usage errors are ValueErrors, so that `main` prints all errors alike."""
+    """argparse whose usage errors are ValueErrors, which `main` prints like all others; -v and -q are in each."""
+
+    def __init__(self, **described: Any) -> None:
+        # Why no abbreviations: one that works today is ambiguous, or another option, with the next release.
+        super().__init__(**{"formatter_class": argparse.RawDescriptionHelpFormatter, **described}, allow_abbrev=False)
+        add_verbosity(self)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the usage."""

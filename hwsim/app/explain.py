@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .data import Arrays, load_npz, random_codes
+from ..graph import Value
+from ..simulation import as_codes
+from .data import Arrays, load_npy, load_npz, named, random_codes
 from .graphs import add_graph, load_graph
+from .output import add_json, tell
 
 EXAMPLES = """examples:
   hwsim explain kws.tflite --against tflm --contract tfl_single     LiteRT's bits here, TFLM there: who rounds how?
@@ -27,10 +27,8 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "explain",
-        help="why another engine's codes are off by one",
         description="Run a model here and in another engine, node by node, and explain the first code that differs.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_graph(p)
     engines = "litert, tflm (a .tflite), ort, c, numba, onnx_reference"
@@ -40,7 +38,7 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--samples", type=int, default=SAMPLES, help=f"random samples (default: {SAMPLES})")
     p.add_argument("--seed", type=int, default=0, help="of the random codes (default: 0)")
-    p.add_argument("--json", action="store_true", help="print JSON")
+    add_json(p, "what was found")
     p.set_defaults(run=run)
 
 
@@ -49,24 +47,27 @@ def run(args: argparse.Namespace) -> int:
     from codegen.outside import explain_graph
 
     graph = load_graph(args)
-    names = [v.name for v in graph.inputs if v.name not in graph.states]
+    values = {v.name: v for v in graph.inputs if v.name not in graph.states}
     if args.input:
-        inputs = load_inputs(args.input, names)
+        inputs = load_inputs(args.input, values)
     else:
         drawn = random_codes(graph, args.samples, args.seed)
-        inputs = {name: drawn[name] for name in names}
+        inputs = {name: drawn[name] for name in values}
     found = explain_graph(Path(args.model), graph, inputs, args.against)
-    print(json.dumps({"ok": found.ok, **asdict(found)}, indent=1) if args.json else found)
+    tell(args, str(found), {"ok": found.ok, **asdict(found)})
     return 0 if found.ok else 1
 
 
-def load_inputs(path: str, names: list[str]) -> Arrays:
-    """Arrays of an ``.npz``, or the one array of an ``.npy`` for the one input."""
-    if not path.lower().endswith(".npy"):
-        return load_npz(path)
-    if len(names) != 1:
-        raise ValueError(f"{path}: is one array, the model has inputs {', '.join(names)}; give an .npz")
-    try:
-        return {names[0]: np.load(path, allow_pickle=False)}
-    except (ValueError, EOFError) as e:
-        raise ValueError(f"{path}: no valid .npy: {e}") from None
+def load_inputs(path: str, values: dict[str, Value]) -> Arrays:
+    """Codes of the inputs, from an ``.npz``, or from the one array of an ``.npy`` for the one input."""
+    single = path.lower().endswith(".npy")
+    if single and len(values) != 1:
+        raise ValueError(f"{path}: is one array, the model has inputs {', '.join(values)}; give an .npz")
+    arrays = {name: load_npy(path) for name in values} if single else load_npz(path)
+    with named(path):
+        if set(arrays) != set(values):
+            raise ValueError(f"holds {sorted(arrays)}, the model has inputs {sorted(values)}")
+        codes = {name: as_codes(v, arrays[name]) for name, v in values.items()}
+        if not all(map(len, codes.values())):
+            raise ValueError("holds no samples")
+    return codes

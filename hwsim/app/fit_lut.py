@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from ..formats import IntFormat, format_named
 from ..qtensor import QType
-from ..reports.table_plot import Curve, check_matplotlib, plot_table
+from ..reports.table_plot import check_matplotlib, plot_table
 from ..reports.text import text_table
 from .folder import check_file, place, write_folder
 from .loading import user_function
+from .output import add_json, tell
 from .pool import add_jobs, pool
 from .progress import steps
 
@@ -43,10 +41,8 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "fit-lut",
-        help="fit a piecewise-linear table, with its distance from the optimum",
         description="Fit a piecewise-linear table to a nonlinear function, in the integers that hardware keeps.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("function", metavar="FUNCTION", help="such as gelu, exp, rsqrt, or package.module:function")
     p.add_argument("--entries", type=int, default=8, metavar="N", help="segments (default: 8)")
@@ -63,43 +59,45 @@ def add(commands: Any) -> None:
     p.add_argument("--bits", type=int, metavar="BITS", help="width of slopes and intercepts")
     p.add_argument("--span", type=float, nargs=2, metavar=("LOW", "HIGH"), help="interval that the error is taken over")
     p.add_argument("--per-scale", action="store_true", help="slopes and intercepts of their own for each scale")
-    p.add_argument("--plot", type=place, metavar="FILE.PNG", help="draw function, table, error and breakpoints")
-    p.add_argument("--json", type=place, metavar="FILE.JSON", help="write the table in the form GQA-LUT publishes")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.add_argument("--plot", type=place, metavar="FILE.png", help="draw function, table, error and breakpoints")
+    add_json(p, "the table, in the form GQA-LUT publishes,")
     p.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do it."""
-    for path in (args.plot, args.json):
-        if path is not None:
-            check_file(path)
-    if args.plot is not None and args.plot == args.json:
-        raise ValueError(f"fit-lut: --plot and --json both write {args.plot}; give two names")
     if args.plot is not None:
+        check_file(args.plot)
         check_matplotlib()
     if not 1 <= args.seeds <= MOST_SEEDS or args.seed < 0:
         raise ValueError(f"fit-lut: --seeds {args.seeds} from --seed {args.seed}; take 1..{MOST_SEEDS} seeds from 0 on")
     fits = fit_all(args)
     best = min(fits, key=lambda f: f.mse)
-    if len(fits) > 1:
-        print(text_table(("seed", "mse"), [[str(f.seed), figure(f.mse)] for f in fits], right=("seed", "mse")), "\n")
-    print(f"{best}\n")
-    if (out := best.task.out) is not None:
-        exact = best.unrounded
-        print(f"rounded to {out.fmt.name} at step {out.scale:g}; before: mse {figure(exact.mse)}, bound", end=" ")
-        print(f"{figure(exact.bound)}\n")
-    rows = [[f"2**-{r.scale}", str(r.codes), *map(figure, (r.mse, r.max_error, r.bound)), above(r)] for r in best.rows]
-    print(text_table(SCALE_COLUMNS, rows, right=SCALE_COLUMNS[1:]))
-    print(f"\n{verdict(best)}\n")
-    print(coefficients(best))
+    text = described(fits, best)
     if args.plot is not None:
-        write_folder(args.plot.parent, {args.plot.name: plot_table(str(best), curves(best))})
-        print(f"\nplot: {args.plot}")
-    if args.json is not None:
-        write_json(args.json, best)
-        print(f"\ntable: {args.json}")
+        curves = [best.curve(n) for n in best.task.scales]
+        write_folder(args.plot.parent, {args.plot.name: plot_table(str(best), curves)})
+        text += f"\n\nplot: {args.plot}"
+    from algos.gqa_lut import to_json
+
+    tell(args, text, to_json(best))
     return 0
+
+
+def described(fits: Sequence[Any], best: Any) -> str:
+    """The best fit in words and tables."""
+    from algos.gqa_lut.shown import above
+
+    parts = []
+    if len(fits) > 1:
+        parts.append(text_table(("seed", "mse"), [[str(f.seed), figure(f.mse)] for f in fits], right=("seed", "mse")))
+    parts.append(str(best))
+    if (out := best.task.out) is not None:
+        before = f"mse {figure(best.unrounded.mse)}, bound {figure(best.unrounded.bound)}"
+        parts.append(f"rounded to {out.fmt.name} at step {out.scale:g}; before: {before}")
+    rows = [[f"2**-{r.scale}", str(r.codes), *map(figure, (r.mse, r.max_error, r.bound)), above(r)] for r in best.rows]
+    parts += [text_table(SCALE_COLUMNS, rows, right=SCALE_COLUMNS[1:]), verdict(best), coefficients(best)]
+    return "\n\n".join(parts)
 
 
 def exponents(text: str) -> tuple[int, ...]:
@@ -200,34 +198,6 @@ def coefficients(fit: Any) -> str:
     return "\n".join(lines)
 
 
-def curves(fit: Any) -> list[Curve]:
-    """What the plot shows."""
-    found = []
-    for n in fit.task.scales:
-        x, wanted = fit.task.reals(n), fit.task.targets(n)
-        places = np.ldexp(np.array(fit.stored[n].breakpoints, np.float64), -n)
-        inside = places[(places >= x[0]) & (places <= x[-1])]
-        got = wanted + fit.task.errors(n, fit.table(n))
-        found.append(Curve(label=f"step 2**-{n}", x=x, wanted=wanted, got=got, breakpoints=inside))
-    return found
-
-
-def write_json(path: Path, fit: Any) -> None:
-    """The published form, and the certificate beside it."""
-    from algos.gqa_lut import to_json
-
-    text = json.dumps(to_json(fit), indent=1, allow_nan=False) + "\n"
-    write_folder(path.parent, {path.name: text.encode()})
-
-
 def figure(x: float) -> str:
     """Three digits."""
     return f"{x:.3g}"
-
-
-def above(row: Any) -> str:
-    """How far a scale is above its bound."""
-    from algos.gqa_lut.certificate import excess
-
-    share = excess(row.mse, row.bound)
-    return "optimal" if share == 0 else f"{100 * share:+.0f} %"

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..graph import Graph
 from ..store import load
+from .data import check_magic, named
 
 QUANTIZED = "file.qg, quantized .tflite or .onnx"
 OUTSIDE = (".tflite", ".onnx")
@@ -31,6 +32,8 @@ def load_graph(args: argparse.Namespace) -> Graph:
         ValueError: no valid file, a float model, a contract for a file that says its own.
     """
     if Path(args.model).suffix.lower() not in OUTSIDE and not args.contract:
+        with named(args.model), Path(args.model).open("rb") as f:
+            check_magic(f, b"PK", f"a .qg; MODEL takes {QUANTIZED}")
         return load(args.model)
     from codegen.outside import read_graph  # Why here: a .qg needs no other tool's formats
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..store import write_atomically
 from .errors import explained
 from .folder import check_file, place
 from .graphs import QUANTIZED, add_contract, load_graph
+from .output import add_json, tell
 
 ALL = "all"
 EXAMPLES = """examples:
@@ -29,16 +29,16 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "memory",
-        help="flash and RAM before flashing, as table and picture",
         description="Print flash and RAM of a graph's C on a target, and every buffer: where it is, and when.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("models", metavar="MODEL", nargs="+", help=QUANTIZED)
     add_contract(p)
-    p.add_argument("--target", default="generic", help="target profile, or all for a table (default: generic)")
+    p.add_argument(
+        "--target", default="generic", help="profile, such as cortex-m4, or all for a table (default: generic)"
+    )
     p.add_argument("--svg", type=place, metavar="out.svg", help="write the picture: steps across, bytes down")
-    p.add_argument("--json", action="store_true", help="print JSON")
+    add_json(p, "the plan, or the table,")
     p.add_argument("--no-code", action="store_true", help="do not compile, so leave out the size of code")
     p.add_argument("--against", choices=("tflm",), help="a table beside the arenas of TFLM, for .tflite files")
     p.set_defaults(run=run)
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if args.against and args.target == ALL:
         raise ValueError("memory: --against compares one target; name it")
     if args.against:
-        print(beside_tflm(args))
+        rows = beside_tflm(args)
+        tell(args, arena_table(rows), rows)
         return 0
     if len(args.models) > 1:
         raise ValueError(f"memory: {len(args.models)} models; give one, or compare them --against tflm")
@@ -59,30 +60,27 @@ def run(args: argparse.Namespace) -> int:
         check_file(args.svg)
     graph = load_graph(Namespace(model=args.models[0], contract=args.contract))
     if args.target == ALL:
-        print(every_target(graph, args))
+        made = every_target(graph, args)
+        tell(args, target_table(made), [{**m, "code": code} for m, code, _ in made])
         return 0
     memory = entry(graph, args.target)
     code, reason = (None, "not compiled") if args.no_code else compiled(graph, args.target)
     if args.svg:
         write_atomically(args.svg, plot_memory(f"{name(graph.name)} on {args.target}", memory).encode())
-    if args.json:
-        print(json.dumps({**memory, "code": code}, indent=1))
-        return 0
-    print(f"{name(graph.name)} on {args.target}")
-    print("\n".join(code_lines(code, reason)))
-    print(memory_text(memory))
+    lines = [f"{name(graph.name)} on {args.target}", *code_lines(code, reason), memory_text(memory)]
+    tell(args, "\n".join(lines), {**memory, "code": code})
     return 0
 
 
-def every_target(graph: Graph, args: Namespace) -> str:
-    """A table of all targets, or JSON."""
+def every_target(graph: Graph, args: Namespace) -> list[tuple[dict[str, Any], dict[str, Any] | None, str]]:
+    """Of each target its plan, and the sizes of the compiled code or why there are none."""
     from codegen.targets import TARGETS
 
     rows = []
     for target in TARGETS:
         code, reason = (None, "not compiled") if args.no_code else compiled(graph, target.name)
         rows.append((entry(graph, target.name), code, reason))
-    return json.dumps([{**m, "code": code} for m, code, _ in rows], indent=1) if args.json else target_table(rows)
+    return rows
 
 
 def entry(graph: Graph, target: str) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def compiled(graph: Graph, target: str) -> tuple[dict[str, Any] | None, str]:
         return None, explained(e)
 
 
-def beside_tflm(args: argparse.Namespace) -> str:
+def beside_tflm(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a file: our arenas and ports, TFLM's tensors and the rest of its arena."""
     from codegen import footprint
     from codegen.runners.timed_outside import tflm_arena
@@ -116,4 +114,4 @@ def beside_tflm(args: argparse.Namespace) -> str:
         ours = footprint(load_graph(Namespace(model=model, contract=args.contract)), args.target)
         theirs = tflm_arena(Path(model).read_bytes())
         rows.append({"name": Path(model).name, "arena": ours.arena, "io": ours.io, **theirs})
-    return json.dumps(rows, indent=1) if args.json else arena_table(rows)
+    return rows

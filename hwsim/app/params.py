@@ -9,7 +9,6 @@ Source: TFLite's QuantizeMultiplier and CalculateActivationRange; CMSIS-NN's cms
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +20,7 @@ from ..formats import IntFormat, format_named
 from ..reports.text import text_table
 from ..rounding import check_rounding
 from .graphs import add_contract, load_graph
+from .output import add_json, tell
 
 EXAMPLES = """examples:
   hwsim params 0.0123
@@ -43,17 +43,17 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "params",
-        help="multiplier, shift and offsets from scales",
         description="Requantization constants of every contract, in this project's and in TFLite / CMSIS-NN's form.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("ratio", metavar="RATIO", type=float, nargs="*", help="input lsb / output lsb, one or one a channel")
-    p.add_argument("--input-scale", type=float, metavar="X")
-    p.add_argument("--weight-scale", type=float, metavar="W", nargs="+", help="one, or one a channel")
-    p.add_argument("--output-scale", type=float, metavar="Y")
-    p.add_argument("--input-zero-point", type=int, default=0, metavar="ZX")
-    p.add_argument("--output-zero-point", type=int, default=0, metavar="ZY")
+    p.add_argument("--input-scale", type=float, metavar="X", help="step of the input")
+    p.add_argument(
+        "--weight-scale", type=float, metavar="W", nargs="+", help="step of the weights, one or one a channel"
+    )
+    p.add_argument("--output-scale", type=float, metavar="Y", help="step of the output")
+    p.add_argument("--input-zero-point", type=int, default=0, metavar="ZX", help="as files say it (default: 0)")
+    p.add_argument("--output-zero-point", type=int, default=0, metavar="ZY", help="the same (default: 0)")
     p.add_argument("--activation", choices=("none", "relu", "relu6"), default="none", help="clamp of the output")
     p.add_argument("--format", default="int8", help="of the output (default: int8)")
     p.add_argument("--rounding", default="half_up", help="of dyadic16 and pow2 (default: half_up)")
@@ -66,7 +66,7 @@ def add(commands: Any) -> None:
     p.add_argument("--model", metavar="FILE", help="every layer of a .qg, or of a quantized .tflite or .onnx")
     add_contract(p)
     p.add_argument("--c", action="store_true", help="with --model: C initializers")
-    p.add_argument("--json", action="store_true", help="print JSON")
+    add_json(p, "the constants")
     p.set_defaults(run=run)
 
 
@@ -80,16 +80,16 @@ def run(args: argparse.Namespace) -> int:
     ratios = ratios_of(args)
     rows = [row for c in CONTRACTS for row in contract_rows(c, ratios, args.rounding)]
     offsets = offsets_of(args)
-    if args.json:
-        print(json.dumps({"ratios": ratios, "contracts": rows, **offsets}, indent=1, allow_nan=False))
-        return 0
-    print(f"ratio  {', '.join(f'{r!r}' for r in ratios)}\n")
-    print(text_table(COLUMNS, [cells(r) for r in rows], right=COLUMNS[1:]))
-    print("".join(f"\n{reason}" for reason in dict.fromkeys(r["reason"] for r in rows if "reason" in r)))
-    print("\nours: y = round(x * multiplier >> shift right); TFLite, CMSIS-NN: y = x * Q31 * 2**(shift left - 31)")
-    print(f"dyadic16, pow2: rounding {args.rounding}; tfl_single and tflm_double differ in their rounding alone\n")
-    print("\n".join(f"{key:<22}{value:>6}" for key, value in offsets.items()))
-    print(f"\n{cmsis(args.layer, ratios, offsets)}")
+    text = [
+        f"ratio  {', '.join(f'{r!r}' for r in ratios)}\n",
+        text_table(COLUMNS, [cells(r) for r in rows], right=COLUMNS[1:]),
+        "".join(f"\n{reason}" for reason in dict.fromkeys(r["reason"] for r in rows if "reason" in r)),
+        "\nours: y = round(x * multiplier >> shift right); TFLite, CMSIS-NN: y = x * Q31 * 2**(shift left - 31)",
+        f"dyadic16, pow2: rounding {args.rounding}; tfl_single and tflm_double differ in their rounding alone\n",
+        *(f"{key:<22}{value:>6}" for key, value in offsets.items()),
+        f"\n{cmsis(args.layer, ratios, offsets)}",
+    ]
+    tell(args, "\n".join(text), {"ratios": ratios, "contracts": rows, **offsets})
     return 0
 
 
@@ -98,13 +98,14 @@ def run_model(args: argparse.Namespace) -> int:
     if args.ratio or args.multiplier is not None or args.input_scale is not None:
         raise ValueError(f"params: {args.model} says its own scales; leave the numbers out")
     found = list(layers(load_graph(args)))
-    if args.json:
-        print(json.dumps([asdict(p) for p in found], indent=1))
-    elif args.c:
-        print("\n\n".join(p.c() for p in found))
+    if args.c:
+        text = "\n\n".join(p.c() for p in found)
     else:
-        print(text_table(LAYER_COLUMNS, [layer_cells(p) for p in found], right=LAYER_COLUMNS[2:7]))
-        print("\nmultiplier, shift: Q31, left where positive, of the first channel; --json and --c print all channels")
+        text = text_table(LAYER_COLUMNS, [layer_cells(p) for p in found], right=LAYER_COLUMNS[2:7])
+        text += (
+            "\n\nmultiplier, shift: Q31, left where positive, of the first channel; --json and --c print all channels"
+        )
+    tell(args, text, [asdict(p) for p in found])
     return 0
 
 

@@ -6,10 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .verbosity import LOG, heard
+
 
 @contextmanager
 def steps(total: int, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """A function to call with the name of each of `total` steps as it begins."""
+    if heard():
+        yield LOG.info
+        return
     from tqdm import tqdm
 
     layout = "{desc:<24.24} {bar:24} {n_fmt}/{total_fmt} [{elapsed}]"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..costs.families import FAMILIES
 from ..costs.technology import TABLES
+from .output import tell
 
 WHOLE = ("gate-equivalents", "sg13g2")  # tables that the shipped hardware is estimated with: every unit
 
@@ -36,5 +37,6 @@ def run(args: argparse.Namespace) -> int:
         print(text, file=sys.stderr, flush=True)
 
     made = refresh(name, library, chosen, Path(path), say, again=args.again)
-    print(f"{path}: {len(chosen)} units of {library.name} ({library.source}), {made} of them made now")
+    text = f"{path}: {len(chosen)} units of {library.name} ({library.source}), {made} of them made now"
+    tell(args, text, {"file": str(path), "units": len(chosen), "library": library.name, "made": made})
     return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..reports.text import text_table
 from . import refresh
+from .data import load_npz, named
+from .output import add_json, tell
 
 DEFAULT = "gate-equivalents"
 EXAMPLES = """examples:
@@ -30,10 +29,8 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "synth",
-        help="area, depth and power of Verilog, by Yosys and a cell library",
         description="Map a Verilog module onto a cell library, check the netlist at gate level, and print its figures.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("files", metavar="FILE.v", nargs="*", type=Path, help="Verilog")
     p.add_argument("--top", metavar="NAME", help="the module")
@@ -48,7 +45,7 @@ def add(commands: Any) -> None:
     p.add_argument("--frequency", metavar="HZ", type=float, default=500e6, help="of the clock (default: 500e6)")
     text = "count glitches: simulate with the library's delays (default: no delays)"
     p.add_argument("--timed", action="store_true", help=text)
-    p.add_argument("--json", action="store_true", help="print the record with its provenance")
+    add_json(p, "the record, with its provenance,")
     again = p.add_argument_group("recorded tables")
     again.add_argument("--refresh", metavar="TABLE", help="make a technology table again, from --lib if it is no name")
     again.add_argument("--all", action="store_true", help="every unit, also of a table that holds the papers' alone")
@@ -68,12 +65,12 @@ def run(args: argparse.Namespace) -> int:
 
     unit = Unit(
         top=args.top,
-        files={p.name: p.read_text() for p in args.files},
+        files={p.name: text_of(p) for p in args.files},
         parameters=dict(map(setting, args.set)),
         clock=args.clock,
     )
     library = library_named(args.lib or DEFAULT, leave_out=tuple(args.leave_out), licence=args.licence)
-    vectors = arrays(args.vectors)
+    vectors = load_npz(str(args.vectors))
     made = synthesize(unit, library)
     ports = (made.netlist.inputs, made.netlist.outputs)
     inputs, outputs = ({n: vectors.pop(n) for n in names if n in vectors} for names in ports)
@@ -82,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     bench = Bench(description=args.vectors.name, inputs=inputs, outputs=outputs, settle=args.settle)
     activity = "timed" if args.timed else "zero-delay"
     found = record(check(made, bench, activity=activity), frequency=args.frequency)
-    print(json.dumps(found, indent=1, allow_nan=False) if args.json else table(found))
+    tell(args, table(found), found)
     return 0
 
 
@@ -95,13 +92,10 @@ def setting(text: str) -> tuple[str, int]:
         raise ValueError(f"--set {text}: expected NAME=INTEGER, as W=8") from None
 
 
-def arrays(path: Path) -> dict[str, Any]:
-    """Arrays of an ``.npz`` by name."""
-    try:
-        with np.load(path) as z:
-            return {name: z[name] for name in z.files}
-    except (ValueError, AttributeError, EOFError) as e:
-        raise ValueError(f"{path.name}: no .npz of integers: {e}") from None
+def text_of(path: Path) -> str:
+    """Verilog."""
+    with named(str(path)):
+        return path.read_text()
 
 
 def timing(found: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .folder import check_folder, place
+from .output import add_json, tell
 
 EXAMPLES = """examples:
   hwsim train mlp
@@ -17,14 +18,13 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "train",
-        help="train an example model",
         description="Train an example model from scratch (needs torch and the data set).",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("name", metavar="NAME", help="such as mlp")
     p.add_argument("--seed", type=int, default=0, help="of weights and shuffling (default: 0)")
     p.add_argument("-o", "--output", type=place, metavar="DIR", default="trained", help="folder (default: trained/)")
+    add_json(p, "what was trained")
     p.set_defaults(run=run)
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     check_folder(folder)
     from algos.training import train
 
-    print(f"training {args.name}, seed {args.seed}")
-    train(args.name, seed=args.seed, out=folder)
-    print(f"written to {folder}")
+    found = train(args.name, seed=args.seed, out=folder, quiet=args.quiet)
+    text = ", ".join(f"{key} {value}" for key, value in found.items())
+    tell(args, f"{text}\nwritten to {folder}", {**found, "folder": str(folder)})
     return 0

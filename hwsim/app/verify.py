@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .data import first_samples, load_npz, random_codes
+from ..reports.report import verify_entry
+from .data import load_codes, random_codes
 from .engines import add_against, engines
 from .graphs import add_graph, load_graph
+from .output import add_json, tell
 from .progress import steps
 
 EXAMPLES = """examples:
@@ -21,17 +23,15 @@ def add(commands: Any) -> None:
     """Describe the command."""
     p = commands.add_parser(
         "verify",
-        help="compare engines bit for bit",
         description="Run a graph on several engines and compare every code with the numpy definition.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_graph(p)
     p.add_argument("inputs", metavar="inputs.npz", nargs="?", help="codes or reals; without it, seeded random codes")
     add_against(p)
     p.add_argument("--samples", type=int, help="samples to compare (default: 64 random ones, or all of inputs.npz)")
     p.add_argument("--seed", type=int, default=0, help="of the random codes (default: 0)")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_json(p, "the table")
     p.set_defaults(run=run)
 
 
@@ -43,14 +43,20 @@ def run(args: argparse.Namespace) -> int:
 
     graph, against = load_graph(args), engines(args)
     if args.inputs:
-        inputs, what = first_samples(load_npz(args.inputs), graph, args.samples), args.inputs
+        inputs, what = load_codes(args.inputs, graph, args.samples), args.inputs
     else:
         samples = 64 if args.samples is None else args.samples
         inputs, what = random_codes(graph, samples, args.seed), f"random codes, seed {args.seed}"
     with steps(2 * len(against), quiet=args.quiet) as step:
         report = verify(graph, inputs, against, progress=step)
-    print(report)
-    for target in (a for a in against if a in EDGE):
-        print(f"{target}: {image(graph, target)}")
-    print(f"{'equal' if report.ok else 'MISMATCH'}: {report.samples} samples of {what}")
+    images = {target: image(graph, target) for target in against if target in EDGE}
+    verdict = f"{'equal' if report.ok else 'MISMATCH'}: {report.samples} samples of {what}"
+    document = {
+        "ok": report.ok,
+        "samples": report.samples,
+        "data": what,
+        "verify": [verify_entry(r) for r in report.rows],
+        "images": {t: {"tool": i.tool, "flash": i.flash, "ram": i.ram, "stack": i.stack} for t, i in images.items()},
+    }
+    tell(args, "\n".join([str(report), *(f"{t}: {i}" for t, i in images.items()), verdict]), document)
     return 0 if report.ok else 1

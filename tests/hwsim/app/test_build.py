@@ -302,7 +302,7 @@ def test_shipped_networks_are_equal_on_every_engine(name, samples, rows, tmp_pat
 
 def test_an_empty_model_is_refused(capsys):
     assert main(["build", "", "-o", "b"]) == 2
-    assert "MODEL is empty" in capsys.readouterr().err
+    assert "'' behind 'build' is empty" in capsys.readouterr().err
 
 
 def test_a_rounding_that_cannot_apply_is_refused(tmp_path, capsys):

@@ -1,9 +1,11 @@
 import json
 import sys
 
-from hwsim import save
+from hwsim import Recipe, save
 
 from ..reports.networks import HOSTILE, lowered, small_front
+
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def test_table_and_totals(hwsim, graph_file):
@@ -12,6 +14,28 @@ def test_table_and_totals(hwsim, graph_file):
     assert "scores.acc" in out
     assert "MACs        45 a sample" in out
     assert "flash" in out
+
+
+def test_the_first_lines_say_what_it_is(hwsim, graph_file, tmp_path):
+    out = hwsim("show", graph_file).out
+    assert f"small: 5 nodes\n\ninputs      x N {TIMES} 2 {TIMES} 3 int8, step " in out
+    assert f"outputs     scores N {TIMES} 3 int8, step " in out
+    assert "contract    2 x dyadic16 (16-bit multiplier and one shift)\n" in out
+    assert "recipe      weights int8, activations int8\n" in out
+    recipe = Recipe(weights="int4", contract="pow2", power_of_two=True, overrides=(("relu1", {"weights": "int8"}),))
+    save(lowered(small_front(), recipe), tmp_path / "other.qg")
+    out = hwsim("show", tmp_path / "other.qg").out
+    assert "2 x pow2 (shift only)" in out
+    assert "recipe      weights int4, activations int8, power_of_two True, contract pow2, overrides of relu1\n" in out
+
+
+def test_memory_is_that_of_its_own_command(hwsim, graph_file):
+    document = json.loads(hwsim("show", graph_file, "--json").out)
+    assert document["contracts"] == {"dyadic16": 2}
+    alone = json.loads(hwsim("memory", graph_file, "--no-code", "--json").out)
+    assert document["memory"] == {key: value for key, value in alone.items() if key != "code"}
+    (line,) = (x for x in hwsim("memory", graph_file, "--no-code").out.splitlines() if x.startswith("arenas"))
+    assert line.split(maxsplit=1)[1] in hwsim("show", graph_file).out
 
 
 def test_json(hwsim, graph_file):
@@ -32,17 +56,18 @@ def test_hostile_names_keep_to_their_cells(hwsim, tmp_path):
 
 
 def test_where_there_is_no_c_it_says_why(hwsim, graph_file, monkeypatch):
-    def no(graph):
+    def no(graph, target):
         raise ValueError("no template")
 
-    monkeypatch.setattr("codegen.footprint", no)
+    monkeypatch.setattr("codegen.memory_map.memory_map", no)
     status, out, _ = hwsim("show", graph_file)
     assert status == 0
     assert "no C, so no memory: no template" in out
 
 
 def test_it_needs_no_package_beyond_the_core(hwsim, graph_file, monkeypatch):
-    monkeypatch.setitem(sys.modules, "codegen", None)
+    for name in ("codegen", "codegen.memory_map"):
+        monkeypatch.setitem(sys.modules, name, None)
     status, out, _ = hwsim("show", graph_file)
     assert status == 0
     assert "no C, so no memory" in out

@@ -86,7 +86,7 @@ def test_no_figures_without_a_check(files: Path, verilog: str, vectors: str, say
         (["--set", "W"], "--set W: expected NAME=INTEGER, as W=8"),
         (["--set", "W=x"], "--set W=x: expected NAME=INTEGER"),
         (["--lib", "none.lib"], "library 'none.lib': no such file"),
-        (["--vectors", "mac.v"], "mac.v: no .npz of integers"),
+        (["--vectors", "mac.v"], "mac.v: no valid .npz"),
     ],
 )
 def test_bad_arguments_are_one_line(files: Path, arguments: list[str], says: str, monkeypatch) -> None:

@@ -71,7 +71,7 @@ def test_a_mismatch_is_status_1_and_explained(hwsim, graph_file, broken_numba):
     ("words", "culprit"),
     [
         (("--against", "gpu"), "gpu"),
-        (("--against", ""), "no engine"),
+        (("--against", ","), "no engine"),
         (("--against", "numba,tpu"), "tpu"),
         (("--samples", "0"), "samples 0"),
         (("--seed", "-1"), "seed -1"),
