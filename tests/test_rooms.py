@@ -18,16 +18,28 @@ CORE = {"numpy", "hwsim"}
 MAY_IMPORT = {  # longest matching prefix counts; `lazy` modules only inside functions
     "hwsim": CORE,
     "hwsim/jit.py": CORE | {"numba"},
+    "hwsim/kernels": CORE | {"numba", "llvmlite"},  # compiled code: not imported before something is simulated
     "codegen": CORE | {"codegen", "jinja2"},
     "algos": CORE | {"algos", "torch", "deap", "tqdm"},
 }
 LAZY = {
     "hwsim/reports": {"jinja2", "matplotlib"},
-    "hwsim/app": {"codegen", "algos", "tqdm", "onnx", "onnxruntime", "torch", "numba", "jinja2"},
+    "hwsim/app": {
+        "codegen",
+        "algos",
+        "tqdm",
+        "onnx",
+        "onnxruntime",
+        "torch",
+        "numba",
+        "jinja2",
+        "shtab",
+        "distributed",
+    },
     "codegen": {"onnx"},
     "codegen/tflite": {"tflite", "flatbuffers"},
-    "codegen/runners": {"onnx", "onnxruntime", "ziglang", "ai_edge_litert", "tflite_micro", "unicorn"},
-    "algos": {"torch", "tqdm", "tokenizers", "gguf"},
+    "codegen/runners": {"onnx", "onnxruntime", "ziglang", "ai_edge_litert", "tflite_micro", "unicorn", "qonnx"},
+    "algos": {"torch", "tqdm", "tokenizers", "gguf", "pyarrow"},
 }
 SOURCES = [p for room in ("hwsim", "codegen", "algos") for p in sorted((ROOT / room).rglob("*.py"))]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
