@@ -38,7 +38,7 @@ class Compiled:
             if isinstance(cell.cell_contents, Compiled):
                 cell.cell_contents = cell.cell_contents.dispatcher
         try:
-            made = numba.njit(cache=True, nogil=True)(self.function)
+            made: Any = numba.njit(cache=True, nogil=True)(self.function)
         except RuntimeError:
             return numba.njit(nogil=True)(self.function)
         # Why: numba's own stamp is that of the function's file; what it calls may have changed all the same.
@@ -54,7 +54,7 @@ def _stamp(file: str) -> str:
     return sha256(b"".join(s.read_bytes() for s in sources)).hexdigest()
 
 
-def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+def jit(function: Callable[..., Any]) -> Compiled:
     """Compile `function` with numba when it is first called."""
     assert isinstance(function, FunctionType)
     return Compiled(function)

@@ -158,6 +158,13 @@ class QTensor:
         """Integers on the format's grid, less the zero point, int64."""
         return np.asarray(self.type.fmt.to_int(self.codes) - self.type.along_axis(self.type.zero_point), np.int64)
 
+    def narrow(self) -> Codes:
+        """`to_int` in narrow integers, whatever holds it: the codes themselves where these are the numbers."""
+        fmt = self.type.fmt
+        if isinstance(fmt, FloatFormat):
+            return fmt.grid.astype(np.min_scalar_type(fmt.min_int - 1))[self.codes]
+        return self.to_int() if np.any(self.type.zero_point) else self.codes
+
     def dequantize(self) -> Reals:
         """Reals, float64."""
         return np.asarray(self.to_int() * self.type.along_axis(self.type.lsb), np.float64)
@@ -167,6 +174,8 @@ def check_codes(codes: Codes, fmt: Format, what: str = "codes") -> None:
     """Raise ValueError, naming the first culprit, unless every code names a number of `fmt`."""
     if isinstance(fmt, IntFormat) and fmt.bits == 8 * codes.itemsize and codes.dtype == fmt.dtype and not fmt.narrow:
         return  # the container holds nothing else
+    if not isinstance(fmt, FloatFormat) and codes.size and fmt.min_code <= codes.min() and codes.max() <= fmt.max_code:
+        return  # Why first: no array of bools
     bad = (codes < fmt.min_code) | (codes > fmt.max_code)
     if isinstance(fmt, FloatFormat):
         bad = bad | fmt.is_reserved(codes)

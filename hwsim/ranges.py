@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .formats import Format
+from .formats import Codes, FloatFormat, Format
 from .qtensor import QTensor, QType
 from .rounding import Ints
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .graph import Graph, Node
 
 
-BLOCK = 1 << 22  # weights that a bound looks at at a time, so that large ones take no multiple of their memory
+BLOCK = 1 << 16  # weights that a bound looks at at a time, so that large ones take no multiple of their memory
 
 
 class Interval(NamedTuple):
@@ -82,8 +82,18 @@ def format_interval(fmt: Format) -> Interval:
 
 def tensor_interval(t: QTensor) -> Interval:
     """What a constant really holds (grid integers, zero point not subtracted)."""
-    values = t.type.fmt.to_int(t.codes)
-    return Interval(int(values.min()), int(values.max()))
+    fmt, codes = t.type.fmt, t.codes
+    if isinstance(fmt, FloatFormat):
+        codes = fmt.grid[distinct(codes)]
+    return Interval(int(codes.min()), int(codes.max()))
+
+
+def distinct(codes: Codes) -> Codes:
+    """The bytes that occur in `codes`, ascending."""
+    flat, seen = codes.reshape(-1), np.zeros(256, np.bool_)
+    for i in range(0, flat.size, BLOCK):
+        seen[flat[i : i + BLOCK]] = True
+    return np.flatnonzero(seen)
 
 
 def zero_points(t: QType) -> Interval:
@@ -140,7 +150,7 @@ def dot_bound(
     """Bound of a dot product with known weights, reached by `witness`.
 
     Args:
-        weights: integers, shape (k, n).
+        weights: integers of any width, shape (k, n).
         x: what the inputs, or each of them, can reach.
         start: what the accumulator starts at, shape (n,) or ().
         cut: what is done to each product; keeps their order.
@@ -151,11 +161,12 @@ def dot_bound(
     product = hull.times(Interval(int(weights.min()), int(weights.max())))
     if product.magnitude >= 1 << 62:
         raise ValueError(f"a product may reach {product.lo}..{product.hi}, outside int64; use narrower formats")
-    size = float(np.abs(weights.astype(np.float64)).sum(0).max()) * hull.magnitude + float(np.abs(start).max())
-    exact = np.int64 if size < 2.0**61 else object  # Python integers where int64 might not do
     blocks = np.array_split(weights, min(weights.shape[1], 1 + weights.size // BLOCK), axis=1)
+    total = max(float(np.abs(block.astype(np.float64)).sum(0).max()) for block in blocks)
+    size = total * hull.magnitude + float(np.abs(start).max())
+    exact = np.int64 if size < 2.0**61 else object  # Python integers where int64 might not do
     furthest: list[list[Ints]] = [[], []]
-    for block in blocks:
+    for block in (b.astype(np.int64) for b in blocks):
         ends = block * x.lo[:, None], block * x.hi[:, None]
         for sums, worst in zip(furthest, (np.minimum, np.maximum), strict=True):
             sums.append(_furthest(cut(worst(*ends)).astype(exact, copy=False), x, tree, worst))

@@ -2,7 +2,7 @@
 
 A stored zip: ``graph.json`` (version, ops by name and fields, recipe, SHA-256 of every array) and one ``.npy`` a
 constant, in fixed order with fixed times: same graph, same bytes. The zip comment is the SHA-256 of ``graph.json``.
-No pickle, no eval; sizes are checked before anything is read.
+No pickle, no eval; sizes are checked before anything is read. `load` leaves large arrays in the file (`hwsim.pages`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from .formats import FORMATS, Codes, FloatFormat, IntFormat
 from .graph import Graph, Value
 from .ops import OPS, Datapath, Float32Sum
 from .ops.datapath import PLAIN
+from .pages import LEAST, give_back, mapped
 from .qtensor import QTensor, QType
 
 VERSION = 1
@@ -34,6 +36,15 @@ STORED = (*OPS, *CONTRACTS, Datapath, Float32Sum, IntFormat, FloatFormat)
 LATER = {"datapath": PLAIN, "origin": 0, "multiplier_bits": 16}
 """Fields that classes got later, and their defaults, which are not written: graphs keep the bytes they had before."""
 CLASSES: dict[str, type[Any]] = {c.__name__: c for c in STORED}
+LOCAL = 30
+"""Bytes of a zip's local header, before the member's name and extra field, whose lengths are its last two numbers."""
+
+
+class Source(NamedTuple):
+    """An open ``.qg`` and all its bytes."""
+
+    z: zipfile.ZipFile
+    data: memoryview
 
 
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
@@ -42,10 +53,19 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
-    """Read a graph; ValueError names what is wrong with the file."""
-    data = Path(path).read_bytes()
+    """Read a graph; ValueError names what is wrong with the file.
+
+    Constants of 64 KiB and more stay in the file and are read-only: replace the file, as `save` does, but never write
+    into it while the graph is in use.
+    """
+    with Path(path).open("rb") as file:
+        return _load(path, file)
+
+
+def _load(path: str | os.PathLike[str], file: IO[bytes]) -> Graph:
     try:
-        return loads(data)
+        data = mapped(file)
+        return loads(file.read()) if data is None else _loads(file, data)
     except ValueError as e:
         raise ValueError(f"{path}: no valid .qg: {e}") from None
     except Exception as e:  # a damaged file can fail anywhere in zipfile, json or numpy
@@ -99,8 +119,12 @@ def dumps(graph: Graph) -> bytes:
 
 
 def loads(data: bytes) -> Graph:
-    """The graph in the bytes of a ``.qg``; every type is proven again."""
-    with zipfile.ZipFile(io.BytesIO(data)) as z:
+    """The graph in the bytes of a ``.qg``; every type is proven again. Large constants are views of `data`."""
+    return _loads(io.BytesIO(data), memoryview(data))
+
+
+def _loads(file: IO[bytes], data: memoryview) -> Graph:
+    with zipfile.ZipFile(file) as z:
         sizes = {i.filename: i.file_size for i in z.infolist()}
         if sum(sizes.values()) > MAX_BYTES or sizes.get("graph.json", 0) > MAX_JSON:
             raise ValueError(f"members of {sum(sizes.values())} bytes are over the limit of {MAX_BYTES}")
@@ -112,17 +136,22 @@ def loads(data: bytes) -> Graph:
         document = json.loads(text)
         if document["hwsim"] != VERSION:
             raise ValueError(f"version {document['hwsim']!r} is unknown to this hwsim, which reads {VERSION}")
-        return _build(document, z)
+        graph = _build(document, Source(z, data))
+    give_back(data)
+    return graph
 
 
-def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
+def _build(document: dict[str, Any], source: Source) -> Graph:
     if not isinstance(document["name"], str) or not isinstance(document["recipe"], dict):
         raise ValueError("name must be a string and recipe a table")
     g = Graph(document["name"], recipe=document["recipe"])
     values = {d["name"]: g.input(d["name"], _type(d)) for d in document["inputs"]}
     for d in document["constants"]:
-        codes = _codes(_member(z, d, f"constant {d['name'][:60]!r}"), _type(d))
-        values[d["name"]] = g.constant(d["name"], QTensor(_type(d), codes))
+        t = _type(d)
+        codes = _codes(_member(source, d, f"constant {d['name'][:60]!r}"), t)
+        values[d["name"]] = g.constant(d["name"], QTensor(t, codes))
+        if codes.nbytes >= LEAST:
+            give_back(codes)
     for n in document["nodes"]:
         outs = g.add_all(_object(n["op"]), *(values[i] for i in n["ins"]), names=[d["name"] for d in n["outs"]])
         for v, d in zip(outs, n["outs"], strict=True):
@@ -131,34 +160,47 @@ def _build(document: dict[str, Any], z: zipfile.ZipFile) -> Graph:
             values[v.name] = v
     g.output(*(values[name] for name in document["outputs"]))
     for d in document.get("states", ()):
-        raw, before = _member(z, d, f"state {d['input'][:60]!r}"), values[d["input"]]
+        raw, before = _member(source, d, f"state {d['input'][:60]!r}"), values[d["input"]]
         g.state(before, values[d["output"]], _codes(raw, before.type))
     return g
 
 
-def _member(z: zipfile.ZipFile, d: dict[str, Any], what: str) -> bytes:
-    """The array's bytes that a constant or a state names."""
-    raw = z.read(d["member"])
+def _member(source: Source, d: dict[str, Any], what: str) -> memoryview:
+    """The array's bytes that a constant or a state names, where they lie."""
+    source.z.open(d["member"]).close()  # checks the local header
+    info = source.z.getinfo(d["member"])
+    start = info.header_offset + LOCAL + sum(struct.unpack_from("<HH", source.data, info.header_offset + LOCAL - 4))
+    raw = source.data[start : start + info.file_size]
     if hashlib.sha256(raw).hexdigest() != d["sha256"]:
         raise ValueError(f"{what} does not match its checksum")
     return raw
 
 
 def _npy(codes: Codes) -> bytes:
+    """What numpy's own `save` writes."""
+    little = np.asarray(codes.astype(codes.dtype.newbyteorder("<"), copy=False), order="C")
+    return _header(little.dtype, little.shape) + little.tobytes()
+
+
+def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
     out = io.BytesIO()
-    little = codes.astype(codes.dtype.newbyteorder("<"))
-    np.lib.format.write_array(out, np.asarray(little, order="C"), version=(1, 0), allow_pickle=False)
+    what = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(out, what)
     return out.getvalue()
 
 
-def _codes(raw: bytes, t: QType) -> Codes:
-    """The array of a member; it must be what `_npy` writes for type `t`, so no header is ever parsed."""
+def _codes(raw: memoryview, t: QType) -> Codes:
+    """The array of a member; it must be what `_npy` writes for type `t`, so no header is ever parsed.
+
+    Large ones stay where they are, if that place suits their numbers.
+    """
     dtype = t.fmt.dtype.newbyteorder("<")
-    size = t.elements * dtype.itemsize
-    codes = np.frombuffer(raw, dtype, offset=len(raw) - size).reshape(t.sample_shape) if size < len(raw) else None
-    if codes is None or _npy(codes) != raw:
+    header = _header(dtype, t.sample_shape)
+    if len(raw) != len(header) + t.elements * dtype.itemsize or raw[: len(header)] != header:
         raise ValueError(f"an array of {len(raw)} bytes is no {t.fmt.dtype} of shape {t.sample_shape}")
-    return codes.astype(t.fmt.dtype)
+    codes = np.frombuffer(raw, dtype, offset=len(header)).reshape(t.sample_shape)
+    stays = codes.nbytes >= LEAST and codes.flags.aligned
+    return codes.astype(t.fmt.dtype, copy=not stays)
 
 
 def _value(v: Value) -> dict[str, Any]:

@@ -10,6 +10,7 @@ EVIDENCE = Path(__file__).parents[1] / "docs/evidence"
 OURS = ("C generic", "C x86-64")
 FILES = ("TFLM", "LiteRT, reference", "LiteRT, built-in", "LiteRT, XNNPACK")
 OWN = ("ONNX Runtime, emit onnx", "ONNX Runtime, its own INT8")
+EXACT = "ONNX Runtime, our exact form"
 KINDS = (
     *("int8, dyadic16", "int8, tflm_double", "int4, dyadic16"),
     *("ternary, dyadic16", "binary both, dyadic16", "mxfp4, dyadic16"),
@@ -60,5 +61,22 @@ def edge_rows() -> list[str]:
     return (lines + table(["whole model", *targets], rows))[:-1]
 
 
+def simulate_rows() -> list[str]:
+    """Milliseconds of a batch by engine: ours from reals, ONNX Runtime's fastest INT8, and who else ran it."""
+    found = record("simulate")["rows"]
+    settings = dict.fromkeys((r["model"], r["batch"], r["threads"]) for r in found)
+    rows = []
+    for setting in settings:
+        ms = {r["engine"]: r for r in found if (r["model"], r["batch"], r["threads"]) == setting}
+        rivals = [r for e, r in ms.items() if e.startswith("ONNX Runtime, ") and e != EXACT]
+        best = min(rivals, key=lambda r: r["ms"], default=None)
+        others = [[r["ms"] for e, r in ms.items() if e.startswith(name)] for name in (EXACT, "numpy", "qonnx", "TFLM")]
+        cells = [f"{best['ms']:.2f}", f"{ms['hwsim']['of_best']:.2f}"] if best else ["", ""]
+        cells += [f"{min(times):.1f}" if times else "" for times in others]
+        rows.append([f"`{setting[0]}`", *map(str, setting[1:]), f"{ms['hwsim']['ms']:.2f}", *cells])
+    head = ["model", "batch", "threads", "hwsim ms", "ORT's fastest INT8 ms", "time over it"]
+    return table([*head, "ORT, our exact form", "numpy", "qonnx", "TFLM"], rows)[:-1]
+
+
 if __name__ == "__main__":
-    print("\n".join([*host_rows(), "", *edge_rows()]))
+    print("\n".join([*host_rows(), "", *edge_rows(), "", *simulate_rows()]))

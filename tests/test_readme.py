@@ -13,7 +13,7 @@ import pytest
 from hwsim.app import main
 from hwsim.app.shipped import EXAMPLES
 from tests import cost_tables
-from tests.bench_tables import edge_rows, host_rows
+from tests.bench_tables import edge_rows, host_rows, simulate_rows
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -187,3 +187,7 @@ def test_the_figures_of_outside_models_are_the_recorded_ones() -> None:
 
 def test_the_figures_about_the_generated_c_are_the_recorded_ones() -> None:
     assert [line for line in (*host_rows(), *edge_rows()) if line not in README] == []
+
+
+def test_the_figures_of_the_simulator_are_the_recorded_ones() -> None:
+    assert [line for line in simulate_rows() if line not in README] == []

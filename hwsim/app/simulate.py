@@ -33,6 +33,7 @@ def add(commands: Any) -> None:
     p.add_argument("inputs", metavar="inputs.npz", help="codes or reals of every input")
     p.add_argument("-o", "--output", type=place, metavar="outputs.npz", required=True, help="file to write")
     p.add_argument("--engine", default="numba", help=f"{' or '.join(ENGINES)}, the same bits (default: numba)")
+    p.add_argument("--threads", type=int, default=1, metavar="N", help="of the numba engine, same bits (default: 1)")
     p.add_argument("--trace", action="store_true", help="write every value, not the outputs alone")
     add_json(p, "names, shapes and types of what was written")
     p.set_defaults(run=run)
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     check_file(path)
     graph = load_graph(args)
     inputs = load_codes(args.inputs, graph, None)
-    codes = run_graph(graph, inputs, engine=args.engine, trace=args.trace)
+    codes = run_graph(graph, inputs, engine=args.engine, trace=args.trace, threads=args.threads)
     write_atomically(path, dump_npz(codes))
     n = len(codes)
     values = {name: {"shape": x.shape, "dtype": x.dtype.name} for name, x in codes.items()}

@@ -16,7 +16,7 @@ from ..formats import Codes
 from ..ops.windows import Window
 from ..rounding import Ints
 from .buffers import Buffers, has_room
-from .memory import pad
+from .memory import pad, rearrange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,8 @@ def located(kind: Kind, array: Codes, samples: int, buffers: Buffers, actions: A
     if isinstance(kind, Windows):
         return _windows(kind, array, buffers, actions)
     if isinstance(kind, Seconds):
-        return Located(array, _table(array.shape[:-2], array.strides[:-2]), *array.strides[-2:])
+        k_step, n_step = array.strides[-2:]
+        return Located(array, _table(array.shape[:-2], array.strides[:-2]), k_step, n_step)
     if isinstance(kind, Whole):
         array = _solid(array, buffers, actions)
         array = array if has_room(array) else _copied(array, buffers, actions)
@@ -128,7 +129,12 @@ def _solid(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
 
 def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
     y = buffers.room(x.shape, x.dtype)
-    actions.append(partial(np.copyto, y, x))
+    if x.itemsize == 1 and x.ndim <= 4:
+        order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+        there, here = (a.view(np.int8).transpose(order)[(None,) * (4 - x.ndim)] for a in (y, x))
+        actions.append(partial(rearrange, there, here))
+    else:
+        actions.append(partial(np.copyto, y, x))
     return y
 
 

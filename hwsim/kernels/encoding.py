@@ -21,8 +21,8 @@ def encoded(x: Codes, t: QType) -> Codes | None:
         x: float32 or float64, any shape.
         t: type of the codes.
     """
-    plain = isinstance(t.fmt, IntFormat) and isinstance(t.scale, float) and isinstance(t.zero_point, int)
-    if not plain or t.fmt.max_int > MOST or x.dtype not in (np.float32, np.float64):
+    plain = isinstance(t.fmt, IntFormat) and t.fmt.max_int <= MOST and x.dtype in (np.float32, np.float64)
+    if not (plain and isinstance(t.scale, float) and isinstance(t.zero_point, int)):
         return None
     x, codes = np.asarray(x, order="C"), np.empty(x.shape, t.fmt.dtype)
     ends = float(t.fmt.min_int), float(t.fmt.max_int)

@@ -18,9 +18,10 @@ def fuse(program: Program) -> None:
     gone: list[list[Argument]] = []
     for instruction in program.instructions:
         instruction += [0] * (FIELDS - len(instruction))
-        made = instruction[1]
+        number, made = instruction[:2]
         reads = readers.get(made, []) if isinstance(made, Register) else []
-        if len(reads) == 1 and isinstance(made, Register) and _MOVED.get(instruction[0], _stays)(instruction, reads[0]):
+        assert isinstance(number, int)
+        if len(reads) == 1 and _MOVED.get(number, _stays)(instruction, reads[0]):
             gone.append(reads[0])
     program.instructions = [i for i in program.instructions if not any(i is g for g in gone)]
 

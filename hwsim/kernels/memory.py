@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 
 from ..jit import jit
 
@@ -22,12 +23,14 @@ LONG = len(DTYPES)
 """In place of a container: int64 in memory and 64 bits in a register of one number a row."""
 
 
-@intrinsic
-def _pointer(typing: Any, address: Any) -> Any:
+def _address(typing: Any, address: Any) -> Any:
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
         return b.inttoptr(values[0], cgutils.voidptr_t)
 
     return types.voidptr(types.intp), code
+
+
+_pointer: Any = intrinsic(_address)
 
 
 @jit
@@ -40,6 +43,12 @@ def words(address: Any, n: Any) -> Any:
 def longs(address: Any, n: Any) -> Any:
     """int64 numbers at an address."""
     return carray(_pointer(address), (n,), np.int64)
+
+
+@jit
+def floats(address: Any, n: Any) -> Any:
+    """float32 numbers at an address."""
+    return carray(_pointer(address), (n,), np.float32)
 
 
 @jit
@@ -184,3 +193,13 @@ def _copy_bytes(y: Any, x: Any, n: Any) -> None:
     out, given = signed_bytes(y, n), signed_bytes(x, n)
     for j in range(n):
         out[j] = given[j]
+
+
+@jit
+def rearrange(y: Any, x: Any) -> None:
+    """``y = x``, four axes in the order of `x`: reading along is worth more than writing along, which numpy prefers."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                for n in range(x.shape[3]):
+                    y[i, j, k, n] = x[i, j, k, n]

@@ -16,11 +16,13 @@ from . import machine
 from .arrays import located
 from .buffers import Buffers
 from .fusing import fuse
+from .native import Native
 from .program import Placed
 from .rules import RULES
 from .stages import Stage, folded, stages
 from .writer import Writer
 
+RUN = Native(machine.run, "void(int64[:, ::1], int64, int64, int64, int64)")
 SLICE = 512 * 1024
 """Bytes of the largest value of the samples that run together: they stay in the cache."""
 
@@ -63,7 +65,8 @@ class Plan:
         folded = {v.name: self.constants[v.name].codes.copy() for v in self.wanted if v.name in self.constants}
         made = [v for v in self.wanted if v.name not in folded]
         results = {v.name: np.empty((samples, *v.type.sample_shape), v.type.fmt.dtype) for v in made}
-        size = max(1, min(SLICE // self.sample_bytes, -(-samples // threads)))
+        most = max(1, min(SLICE // self.sample_bytes, -(-samples // threads)))
+        size = -(-samples // -(-samples // most))  # Why alike: each size has its own memory for values
         parts = [slice(i, min(i + size, samples)) for i in range(0, samples, size)]
 
         def work(some: Sequence[slice]) -> None:
@@ -172,8 +175,9 @@ class Bound:
         code = program.at(self.start)
         for at, access in program.outside:
             code.reshape(-1)[at] = places[access.array].number(access.what)
-        keep = (places, code)
-        self.actions.append(lambda: machine.run(keep[1], 0, n * step.rows, program.block, program.group))
+        # Why not the arrays: their memory is the buffers', free for whoever comes when the last reader has run
+        keep = (code, [p.offsets for p in places])
+        self.actions.append(lambda: RUN(keep[0], 0, n * step.rows, program.block, program.group))
 
 
 def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:

@@ -9,13 +9,12 @@ import numpy as np
 from ..formats import FloatFormat
 from ..graph import Node, Value
 from ..ops import Conv2d, MatMul, Reduce
-from ..ops.conv2d import weights
 from ..qtensor import QTensor
 from ..ranges import Operand
 from ..rounding import Ints
 from . import machine
 from .arrays import Rows, Seconds, Whole, Windows
-from .packing import packed
+from .packing import Packed
 from .program import Argument, Register, pitch
 from .writer import BYTE, UNSIGNED_BYTE, WORD, Unfit, Writer, lead, width
 
@@ -30,7 +29,7 @@ def matmul(w: Writer, node: Node) -> None:
     if b.name not in w.constants:
         return _pair(w, node)
     rows, unsigned = _rows(w, a)
-    matrix = w.constants[b.name].to_int()
+    matrix = w.constants[b.name].narrow()
     if matrix.ndim != 2:
         raise Unfit(f"{node.outs[0].name}: weights of {matrix.ndim} axes")
     _product(w, node, rows, unsigned, matrix[None], 0)
@@ -41,7 +40,7 @@ def conv2d(w: Writer, node: Node) -> None:
     op, (x, kernel) = node.op, node.ins[:2]
     assert isinstance(op, Conv2d)
     _plain(w, node)
-    taps = weights(kernel.type, w.constants[kernel.name].codes)
+    taps = w.constants[kernel.name].narrow()
     if op.pointwise and width(x) > 1:
         rows, unsigned = _rows(w, x)
         return _product(w, node, rows, unsigned, taps[:, 0, 0].T[None], 0)
@@ -122,10 +121,10 @@ def _product(w: Writer, node: Node, rows: Register, unsigned: int, matrices: Int
     columns = pitch(max(width(out), 2))
     if made.pitch != columns:
         raise Unfit(f"{out.name}: one column")
-    code, steps = packed(matrices.astype(np.int8), columns)
-    sums = w.numbers(np.pad(matrices.sum((0, 1)), (0, columns - width(out))), columns)
+    code = Packed(matrices, columns)
+    sums = w.numbers(np.pad(matrices.sum((0, 1), np.int64), (0, columns - width(out))), columns)
     start = w.numbers(bias, columns)
-    given: list[Argument] = [rows, columns, len(matrices), stride, steps, code, start, sums, unsigned]
+    given: list[Argument] = [rows, columns, len(matrices), stride, code.steps, code.made, start, sums, unsigned]
     w.emit(machine.PRODUCT, made, *given)
 
 

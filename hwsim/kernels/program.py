@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,8 @@ class Access:
     what: str
 
 
-Argument = int | Register | Access | NDArray[Any]
+Argument = int | Register | Access | NDArray[Any] | Callable[[], NDArray[Any]]
+"""An array is a constant, and so is what a function makes: not before it is needed, for rules are also only tried."""
 
 
 @dataclass
@@ -128,7 +129,8 @@ class Placed:
             self.scratch.append(at)
         elif isinstance(argument, Access):
             self.outside.append((at, argument))
-        elif isinstance(argument, np.ndarray):
+        elif isinstance(argument, np.ndarray) or callable(argument):
+            argument = argument() if callable(argument) else argument
             self.constants.append(argument)
             self.code[i, j] = argument.ctypes.data
         else:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray
 
 from ..jit import jit
 from ..rounding import shift_right_scalar
-from .memory import _pointer, longs, words
+from .memory import floats, longs, words
 
 
 @jit
@@ -72,7 +71,7 @@ def onnx_float(
     zero_x: Any, origin: Any, zero_y: Any, lo: Any, hi: Any,
 ) -> None:  # fmt: skip
     """``half_even(float32(x) * scale + origin) - origin``, in float32; limits come first, so that integers hold it."""
-    s = carray(_pointer(scales), (pitch if channels else 1,), np.float32)
+    s = floats(scales, pitch if channels else 1)
     shift, least, most = np.float32(origin), np.float32(-(2.0**30)), np.float32(2.0**30)
     for i in range(rows):
         out, given = words(y + 4 * pitch * i, pitch), words(x + 4 * pitch * i, pitch)

@@ -47,7 +47,7 @@ def _ordered(w: Writer, a: Value, b: Value, out: Value) -> tuple[Value, Value]:
 def add(w: Writer, node: Node) -> None:
     """Exact sum; a constant in 64 bits."""
     out = node.outs[0]
-    a, b = _ordered(w, *node.ins, out)
+    a, b = _ordered(w, node.ins[0], node.ins[1], out)
     given = w.register(a, out)
     if given.long:
         constant = w.constants.get(b.name)
@@ -81,7 +81,7 @@ def _second(w: Writer, value: Value, out: Value) -> tuple[Any, int, int]:
 def mul(w: Writer, node: Node) -> None:
     """Exact product less zero points."""
     out = node.outs[0]
-    a, b = _ordered(w, *node.ins, out)
+    a, b = _ordered(w, node.ins[0], node.ins[1], out)
     zeros = [_zero(v) for v in (a, b)]
     for v, zero in zip((a, b), zeros, strict=True):
         if not w.reach(v).shifted(-zero).inside(WORD):
@@ -182,7 +182,7 @@ def table(w: Writer, node: Node) -> None:
     if given.long or given.width != width(out):
         raise Unfit(f"{out.name}: other columns")
     places = np.arange(codes.lo, codes.hi + 1).astype(x.type.fmt.dtype)
-    results = node.op.run((QType(places.shape, x.type.fmt),), places)
+    results = np.asarray(node.op.run((QType(places.shape, x.type.fmt),), places))
     made = w.new(out)
     entries = w.numbers(results, results.size)
     w.emit(machine.LOOK_UP, made, given, made.pitch, entries, codes.lo, results.size)

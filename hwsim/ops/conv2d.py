@@ -16,7 +16,7 @@ import numpy as np
 
 from ..formats import INT32, Codes, IntFormat
 from ..qtensor import QType
-from ..ranges import Dot, DotBound, Inputs, Interval, Operand, dot_bound
+from ..ranges import Dot, DotBound, Inputs, Interval, Operand, dot_bound, format_interval
 from ..rounding import Ints
 from .accumulation import accumulator_reach, accumulator_type, exact_float, seen, worst_sum
 from .datapath import PLAIN, Datapath
@@ -113,7 +113,8 @@ class Conv2d:
         if path.quick(worst_sum(1, *ins[:2]), self.acc) or (
             path != PLAIN and path.stepped(self.bound(*seen(ins, codes)).interval, self.acc)
         ):
-            narrow = np.int16 if max(t.fmt.bits for t in ins[:2]) <= 8 else np.int64
+            most = max(format_interval(t.fmt).magnitude for t in ins[:2])  # Why not bits: FP8's grid takes 18
+            narrow = np.int16 if most < 1 << 14 else np.int64  # less zero points too
             return self._grouped(path.run_fast, ins, codes, narrow).astype(self.acc.dtype, copy=False)
         return path.limit(self._sum_fast(ins, *codes), self.acc).astype(self.acc.dtype)
 

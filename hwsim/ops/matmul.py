@@ -65,7 +65,7 @@ class MatMul:
         """What exact sums can reach, step by step, from the actual weights where `b` is constant."""
         path = self.datapath
         if b.constant is not None and len(b.type.shape) == 2:
-            x, w = _inputs(a, int(b.type.shape[0])), b.constant.to_int()
+            x, w = _inputs(a, int(b.type.shape[0])), b.constant.narrow()
             x = x.with_zero() if any_order else x
             if bias is None or bias.constant is not None:
                 return dot_bound(w, x, _codes(bias), path.cut, path.tree)

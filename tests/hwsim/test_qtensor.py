@@ -3,7 +3,7 @@ import pytest
 
 import hwsim
 from hwsim import FORMATS, FP4_E2M1, FP8_E4M3, INT4, INT8, INT16, INT64, TERNARY, UINT8, QTensor, QType, quantize
-from hwsim.formats import IntFormat
+from hwsim.formats import FP8_E4M3FNUZ, IntFormat
 from hwsim.qtensor import check_codes, encode, symmetric_scale
 from tests.compare import all_codes, assert_refused, assert_same
 from tests.oracles.onnx_models import reference
@@ -186,3 +186,23 @@ def test_scales_and_zero_points_of_numpy_become_plain_numbers():
     assert (type(t.scale), type(t.zero_point)) == (float, int)
     many = QType((2,), INT8, tuple(np.float32([0.5, 0.25])), axis=0)
     assert all(type(s) is float for s in many.scale)
+
+
+@pytest.mark.parametrize("fmt", [*FORMATS.values(), FP8_E4M3FNUZ], ids=lambda f: f.name)
+def test_narrow_integers_are_the_integers(fmt):
+    codes = all_codes(fmt) if fmt.bits <= 16 else np.array([fmt.min_code, 0, 1, fmt.max_code], fmt.dtype)
+    t = QTensor(QType(codes.shape, fmt), codes)
+    assert np.array_equal(t.narrow(), t.to_int())
+    assert t.narrow().dtype.itemsize <= 4 or fmt.max_int >= 1 << 31
+
+
+def test_narrow_integers_are_less_the_zero_point():
+    t = QTensor(QType((2, 2), INT8, 1.0, (-128, 127), axis=1), np.array([[127, -128], [0, 1]], np.int8))
+    assert t.narrow().tolist() == [[255, -255], [128, -126]]
+
+
+def test_codes_outside_are_named_whatever_the_format():
+    for fmt, codes in ((INT4, [7, -8, 8]), (TERNARY, [0, 1, -2]), (FP8_E4M3, [0, 1, 127])):
+        with pytest.raises(ValueError, match=r"at index \(2,\) is no number") as e:
+            check_codes(np.array(codes, fmt.dtype), fmt)
+        assert "(1 such)" in str(e.value)

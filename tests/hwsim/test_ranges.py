@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwsim import FP8_E5M2, INT8, INT16, INT32, INT48, INT64, UINT4, Graph, QTensor, QType, simulate
+from hwsim import FP8_E5M2, INT8, INT16, INT32, INT48, INT64, UINT4, Graph, QTensor, QType, ranges, simulate
 from hwsim.formats import FORMATS
 from hwsim.ops import MatMul
 from hwsim.ranges import (
@@ -16,7 +16,7 @@ from hwsim.ranges import (
     witness,
     zero_points,
 )
-from tests.compare import assert_one_line, assert_same
+from tests.compare import all_codes, assert_one_line, assert_same
 from tests.random_graphs import random_graph
 
 integers = st.integers(-20, 20)
@@ -177,3 +177,40 @@ def test_a_computed_bias_and_computed_operands_are_bounded_too():
         lo, hi = got[v.name].min(), got[v.name].max()
         assert Interval(int(lo), int(hi)).inside(g.reach[v.name])
     assert all(x < y for x, y in pairwise([g.reach["aw"].lo, 0, g.reach["aw"].hi]))
+
+
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=lambda f: f.name)
+def test_what_a_tensor_holds_is_found_block_by_block(fmt, monkeypatch):
+    monkeypatch.setattr(ranges, "BLOCK", 7)
+    codes = all_codes(fmt) if fmt.bits <= 16 else np.array([fmt.min_code, 3, fmt.max_code]).astype(fmt.dtype)
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 30):
+        some = rng.choice(codes, (size, 1))
+        values = fmt.to_int(some)
+        assert tensor_interval(QTensor(QType(some.shape, fmt), some)) == (values.min(), values.max())
+        if some.dtype == np.uint8:
+            assert np.array_equal(ranges.distinct(some), np.unique(some))
+
+
+@given(dots())
+def test_a_bound_is_the_same_block_by_block_and_of_narrow_weights(case):
+    weights, reach, start, _, cut, tree = case
+    want = dot_bound(weights, reach, start, cut, tree)
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(ranges, "BLOCK", 2)
+        for dtype in (np.int64, np.int8):
+            got = dot_bound(weights.astype(dtype), reach, start, cut, tree)
+            assert (got.lo.tolist(), got.hi.tolist()) == (want.lo.tolist(), want.hi.tolist())
+
+
+def test_narrow_weights_do_not_overflow():
+    weights = np.full((70_000, 2), -128, np.int8)
+    assert dot_bound(weights, Interval(-(1 << 31), 1 << 31), np.zeros(2, np.int64)).interval == (
+        -70_000 << 38,
+        70_000 << 38,
+    )
+
+
+def test_unsigned_weights_are_no_floats():
+    bound = dot_bound(np.array([[(1 << 53) + 1]], np.uint64), Interval(-1, 3), np.zeros(1, np.int64))
+    assert bound.interval == (-(1 << 53) - 1, 3 * ((1 << 53) + 1))

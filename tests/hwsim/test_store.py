@@ -8,7 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hwsim import INT8, INT32, UINT8, Graph, IntFormat, OnnxFloat, QTensor, QType, Recipe, load, save, simulate, store
+from hwsim import (
+    INT8,
+    INT32,
+    UINT8,
+    Graph,
+    IntFormat,
+    OnnxFloat,
+    QTensor,
+    QType,
+    Recipe,
+    load,
+    save,
+    simulate,
+    store,
+)
 from hwsim.formats import FORMATS, FloatFormat
 from hwsim.ops import Add, Lut, MatMul, Requant, Reshape
 from hwsim.store import dumps, loads

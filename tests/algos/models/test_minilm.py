@@ -157,7 +157,7 @@ def test_the_record_of_a_small_run(tmp_path, monkeypatch):
     model = seeded(MiniLM(**SIZES))
     monkeypatch.setattr(sentences, "make_model", lambda: model)
     monkeypatch.setattr(text, "sentences", lambda split: [split] * 60)
-    monkeypatch.setattr(text, "tokenized", lambda texts: tokens(len(texts)))
+    monkeypatch.setattr(text, "tokenized", lambda texts, length: tokens(len(texts)))
     main(["--write", str(tmp_path / "minilm.json"), "minilm"])
     record = json.loads((tmp_path / "minilm.json").read_text())["minilm"]
     assert (record["sentences"], record["calibration"]) == (60, 64)

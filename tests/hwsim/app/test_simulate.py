@@ -20,6 +20,15 @@ def test_outputs_are_the_codes_of_the_simulator(hwsim, graph_file, inputs_file, 
     np.testing.assert_array_equal(got["scores"], want)
 
 
+def test_threads_change_nothing(hwsim, graph_file, inputs_file, tmp_path):
+    for threads in (1, 2):
+        done = hwsim("simulate", graph_file, inputs_file, "-o", tmp_path / f"{threads}.npz", "--threads", threads)
+        assert done.status == 0
+    assert (tmp_path / "1.npz").read_bytes() == (tmp_path / "2.npz").read_bytes()
+    done = hwsim("simulate", graph_file, inputs_file, "-o", tmp_path / "0.npz", "--threads", 0)
+    assert (done.status, done.err) == (2, "hwsim: threads 0 must be an integer >= 1\n")
+
+
 def test_trace_keeps_every_value_and_is_reproducible(hwsim, graph_file, inputs_file, tmp_path):
     for name in "ab":
         assert hwsim("simulate", graph_file, inputs_file, "-o", tmp_path / f"{name}.npz", "--trace").status == 0

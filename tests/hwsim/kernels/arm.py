@@ -6,7 +6,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-from hwsim.kernels.dot import I64
+from hwsim.kernels.llvm import I64
 from hwsim.kernels.saturating import WIDE, Tile, registers
 
 TRIPLE = "aarch64-unknown-linux-gnu"

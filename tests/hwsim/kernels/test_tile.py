@@ -10,7 +10,8 @@ import pytest
 from llvmlite import ir
 
 from hwsim.kernels import tile
-from hwsim.kernels.dot import I64, level_of
+from hwsim.kernels.dot import level_of
+from hwsim.kernels.llvm import I64
 from tests.compare import assert_same
 from tests.hwsim.kernels import arm
 

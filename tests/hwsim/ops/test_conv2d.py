@@ -1,8 +1,24 @@
 import numpy as np
 import pytest
 
-from hwsim import FP4_E2M1, INT4, INT8, INT16, INT24, INT32, INT64, UINT8, Dyadic16, Graph, QType, simulate
+from hwsim import (
+    FP4_E2M1,
+    FP8_E4M3,
+    INT4,
+    INT8,
+    INT16,
+    INT24,
+    INT32,
+    INT64,
+    UINT8,
+    Dyadic16,
+    Graph,
+    QTensor,
+    QType,
+    simulate,
+)
 from hwsim.ops import Conv2d, Requant
+from hwsim.ops.datapath import Datapath
 from tests.compare import assert_refused, assert_same
 from tests.oracles.floats import gfloat_values
 from tests.oracles.one_op import batch, codes, refuses, run, t, tensor
@@ -143,3 +159,14 @@ def test_refusals():
             Conv2d(kernel=(1, 1), acc=INT4), batch(np.zeros((1, 1, 1, 1))), tensor(np.ones((1, 1, 1, 1))), constant=(1,)
         )
     assert "-128..127" in str(e.value)
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "wrap"])
+def test_floats_whose_grid_takes_more_than_16_bits(overflow):
+    """FP8's codes are bytes, their numbers are not."""
+    rng, op = np.random.default_rng(0), Conv2d(kernel=(2, 2), acc=INT16, datapath=Datapath(overflow=overflow, drop=9))
+    x, w = (rng.choice([*range(0x7F), *range(0x80, 0xFF)], s).astype(np.uint8) for s in ((2, 4, 4, 3), (2, 2, 2, 3)))
+    g = Graph()
+    a, b = g.input("x", QType(("N", 4, 4, 3), FP8_E4M3)), g.constant("w", QTensor(QType(w.shape, FP8_E4M3), w))
+    g.output(y := g.add(op, a, b))
+    assert_same(simulate(g, {"x": x}, engine="numpy")[y.name], simulate(g, {"x": x})[y.name])

@@ -1,0 +1,118 @@
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import pytest
+
+from hwsim.kernels.memory import DTYPES
+from hwsim.kernels.scaling import constants, scale
+
+TARGETS = (np.int8, np.int16, np.int32)
+
+
+def exact(x, multiplier, shift, rounding, zero):
+    """By fractions."""
+    return floor(Fraction(x * multiplier, 1 << shift) + Fraction(int(rounding == "half_up"), 2)) + zero
+
+
+def by_words(x, m, add, r, left):
+    """The formula of the kernel in Python's integers; every step must fit its word."""
+    moved = x << left
+    high = (moved * m >> 32) + add
+    assert all(-(1 << 31) <= step < 1 << 31 for step in (moved, m, high))
+    return high >> r
+
+
+def test_constants_against_fractions():
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(4000):
+        bits, size = int(rng.integers(1, 32)), int(rng.integers(1, 32))
+        multiplier, shift = int(rng.integers(0, 1 << bits)), int(rng.integers(0, 63))
+        zero, rounding = int(rng.integers(-300, 300)), ("half_up", "floor")[rng.integers(2)]
+        most = int(rng.integers(1, 1 << size))
+        made = constants(np.array([multiplier]), np.array([shift]), rounding, zero, most)
+        if made is None:
+            continue
+        found += 1
+        m, add, r, left = (int(np.max(c)) for c in made)
+        for x in {0, 1, -1, most, -most, *rng.integers(-most, most, 6, endpoint=True).tolist()}:
+            assert by_words(x, m, add, r, left) == exact(x, multiplier, shift, rounding, zero)
+    assert found > 500
+
+
+@pytest.mark.parametrize("shift", [1, 2, 7, 16, 28])
+def test_ties_go_up(shift):
+    half = 1 << (shift - 1)
+    made = constants(np.array([1]), np.array([shift]), "half_up", -3, 3 << shift)
+    m, add, r, left = (int(np.max(c)) for c in made)
+    for k in range(-3, 3):
+        for x in (2 * half * k + half - 1, 2 * half * k + half, 2 * half * k + half + 1):
+            assert by_words(x, m, add, r, left) == exact(x, 1, shift, "half_up", -3)
+
+
+def test_many_channels_share_the_shift_of_x():
+    multiplier, shift = np.array([40000, 0, 65535, 32768]), np.array([16, 20, 25, 31])
+    m, add, r, left = constants(multiplier, shift, "half_up", 5, 1000)
+    for c in range(4):
+        for x in (-1000, -1, 0, 1, 999, 1000):
+            want = exact(x, int(multiplier[c]), int(shift[c]), "half_up", 5)
+            assert by_words(x, int(m[c]), int(add[c]), int(r[c]), left) == want
+
+
+@pytest.mark.parametrize(
+    ("multiplier", "shift", "rounding", "zero", "most"),
+    [
+        (40000, 20, "half_even", 0, 100),
+        (40000, 20, "half_away", 0, 100),
+        (1 << 31, 40, "half_up", 0, 100),
+        (40000, 0, "half_up", 0, 1 << 20),  # x does not move far enough
+        (1, 62, "half_up", 0, 100),  # r > 30
+        (1, 62, "floor", 0, 100),  # nothing else would refuse it
+        (1 << 30, 56, "half_up", 1 << 40, 100),  # a zero point that 64 bits would lose
+        (1 << 30, 56, "half_up", 1 << 30, 100),
+        (40000, 20, "half_up", 0, 1 << 31),
+    ],
+)
+def test_what_32_bits_do_not_hold(multiplier, shift, rounding, zero, most):
+    assert constants(np.array([multiplier]), np.array([shift]), rounding, zero, most) is None
+
+
+@pytest.mark.parametrize("zero", [0, 3])
+@pytest.mark.parametrize("target", range(3))
+@pytest.mark.parametrize("source", range(5))
+def test_every_container(source, target, zero):
+    rng, n, dtype = np.random.default_rng(source), 48, TARGETS[target]
+    ends = np.iinfo(DTYPES[source])
+    most = min(int(ends.max), 1 << 20)
+    x = rng.integers(max(ends.min, -most), most, n, endpoint=True).astype(DTYPES[source])
+    ratio = most >> 6
+    shift = 15 + ratio.bit_length()
+    made = constants(np.array([40001]), np.array([shift]), "half_up", -2, most + zero)
+    m, add, r = (np.asarray(c, np.int32) for c in made[:3])
+    y = np.full(n + 32, 77, dtype)
+    given = np.concatenate([x, x[:16]])
+    where = (a.ctypes.data for a in (m, add, r))
+    scale(y[16:].ctypes.data, given.ctypes.data, n, *where, 0, 3 * source + target, zero, made[3], -100, 101)
+    want = [min(max(exact(int(v) - zero, 40001, shift, "half_up", -2), -100), 101) for v in x]
+    assert y[16 : 16 + n].tolist() == want
+    assert (y[:16] == 77).all()
+    assert (y[16 + n :] == 77).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("target", range(3))
+def test_a_constant_a_column(target, rows):
+    rng, columns = np.random.default_rng(rows), 32
+    n = rows * 16  # less than `columns`, or no multiple of it
+    multiplier, shift = rng.integers(1 << 15, 1 << 16, 16), rng.integers(20, 30, 16)
+    made = constants(multiplier, shift, "half_up", 1, 1 << 14)
+    m, add, r = (np.tile(np.asarray(c, np.int32), 2) for c in made[:3])
+    x, y = rng.integers(-(1 << 14), 1 << 14, n).astype(np.int32), np.full(n + 16, 77, TARGETS[target])
+    where = (a.ctypes.data for a in (m, add, r))
+    scale(y.ctypes.data, x.ctypes.data, n, *where, columns, 12 + target, 0, made[3], -128, 127)
+    want = [
+        min(max(exact(int(v), int(multiplier[i % 16]), int(shift[i % 16]), "half_up", 1), -128), 127)
+        for i, v in enumerate(x)
+    ]
+    assert y[:n].tolist() == want
+    assert (y[n:] == 77).all()
