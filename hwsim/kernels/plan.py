@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from math import prod
+from functools import lru_cache
+from math import ceil, prod
 
 import numpy as np
 
 from ..formats import Codes
 from ..graph import Graph, Node, Value
 from ..qtensor import QTensor
+from ..rounding import Ints
 from . import machine
 from .arrays import located
 from .buffers import Buffers
@@ -66,7 +69,8 @@ class Plan:
         made = [v for v in self.wanted if v.name not in folded]
         results = {v.name: np.empty((samples, *v.type.sample_shape), v.type.fmt.dtype) for v in made}
         most = max(1, min(SLICE // self.sample_bytes, -(-samples // threads)))
-        size = -(-samples // -(-samples // most))  # Why alike: each size has its own memory for values
+        turns = ceil(ceil(samples / most) / threads) * threads  # each thread gets as many slices, of one size:
+        size = -(-samples // turns)  # each size has its own memory for values
         parts = [slice(i, min(i + size, samples)) for i in range(0, samples, size)]
 
         def work(some: Sequence[slice]) -> None:
@@ -78,8 +82,10 @@ class Plan:
         if threads == 1 or len(parts) == 1:
             work(parts)
         else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, [parts[i::threads] for i in range(threads)]))
+            others = [_pool(threads).submit(work, parts[i::threads]) for i in range(1, min(threads, len(parts)))]
+            work(parts[::threads])
+            for other in others:
+                other.result()
         return results | folded
 
     def _worker(self) -> Worker:
@@ -88,6 +94,16 @@ class Plan:
             return self.idle.pop()
         except IndexError:
             return Worker(self)
+
+
+@lru_cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads beside the one that asks; starting them takes as long as a small network."""
+    return ThreadPoolExecutor(threads - 1, "hwsim")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not live on in a fork
 
 
 class Worker:
@@ -100,14 +116,13 @@ class Worker:
 
     def run(self, inputs: Mapping[str, Codes], part: slice, results: Mapping[str, Codes]) -> None:
         """One slice of samples through all steps."""
-        n = part.stop - part.start
+        n, places = part.stop - part.start, {name: result[part] for name, result in results.items()}
         if n not in self.bound:
-            self.bound[n] = Bound(self, inputs, n)
+            self.bound[n] = Bound(self, inputs, places, n)
         else:
-            self.bound[n].run(inputs)
-        bound = self.bound[n]
-        for name, result in results.items():
-            result[part] = bound.results[name]
+            self.bound[n].run(inputs, places)
+        for name, made in self.bound[n].results.items():
+            places[name][...] = made
 
 
 class Bound:
@@ -116,7 +131,7 @@ class Bound:
     It has run once when it is made: nodes that run on their own must not see what memory happens to hold.
     """
 
-    def __init__(self, worker: Worker, inputs: Mapping[str, Codes], n: int) -> None:
+    def __init__(self, worker: Worker, inputs: Mapping[str, Codes], places: Mapping[str, Codes], n: int) -> None:
         self.plan, self.buffers, self.samples = worker.plan, worker.buffers, n
         self.start = (worker.scratch.ctypes.data + 63) & ~63
         self.actions: list[Callable[[], object]] = []
@@ -124,23 +139,27 @@ class Bound:
         for name, x in inputs.items():
             self.inputs[name][...] = x
         self.results: dict[str, Codes] = {}
+        self.direct: list[tuple[Ints, int, str]] = []
         env, wanted = dict(self.inputs), {v.name for v in self.plan.wanted}
         for step in self.plan.steps:
             if step.node is not None:
                 self._node(step.node, env)
             elif step.program is not None:
                 done = len(self.actions)
-                self._program(step, step.program, env)
+                self._program(step, step.program, env, places)
                 for act in self.actions[done:]:
                     act()
-            self.results |= {v.name: env[v.name] for v in step.results if v.name in wanted}
+            direct = {name for _, _, name in self.direct}
+            self.results |= {v.name: env[v.name] for v in step.results if v.name in wanted - direct}
             for name in step.last:
                 del env[name]
 
-    def run(self, inputs: Mapping[str, Codes]) -> None:
-        """All of it once more, on other samples."""
+    def run(self, inputs: Mapping[str, Codes], places: Mapping[str, Codes]) -> None:
+        """All of it once more, on other samples; what nobody reads later goes to its place in the end at once."""
         for name, x in inputs.items():
             np.copyto(self.inputs[name], x)
+        for code, at, name in self.direct:
+            code[at] = places[name].ctypes.data
         for act in self.actions:
             act()
 
@@ -165,16 +184,20 @@ class Bound:
         self.actions.append(act)
         env |= {v.name: place for v, place in zip(node.outs, places, strict=True)}
 
-    def _program(self, step: Step, program: Placed, env: dict[str, Codes]) -> None:
+    def _program(self, step: Step, program: Placed, env: dict[str, Codes], ends: Mapping[str, Codes]) -> None:
         """The machine runs a stage; what it makes goes to `env`."""
         n, known = self.samples, self.plan.constants
         for v in step.results:
-            env[v.name] = self.buffers.room((n, *v.type.sample_shape), v.type.fmt.dtype)
+            last = v.name in step.last and v.name in ends
+            env[v.name] = ends[v.name] if last else self.buffers.room((n, *v.type.sample_shape), v.type.fmt.dtype)
         arrays = [known[k.value].codes if k.value in known else env[k.value] for k in program.arrays]
         places = [located(k, x, n, self.buffers, self.actions) for k, x in zip(program.arrays, arrays, strict=True)]
         code = program.at(self.start)
         for at, access in program.outside:
             code.reshape(-1)[at] = places[access.array].number(access.what)
+            name = program.arrays[access.array].value
+            if access.what == "base" and env.get(name) is ends.get(name) is not None:
+                self.direct.append((code.reshape(-1), at, name))
         # Why not the arrays: their memory is the buffers', free for whoever comes when the last reader has run
         keep = (code, [p.offsets for p in places])
         self.actions.append(lambda: RUN(keep[0], 0, n * step.rows, program.block, program.group))
