@@ -32,14 +32,12 @@ def _stays(instruction: list[Argument], reader: list[Argument]) -> bool:
 
 def _scaled(scale: list[Argument], reader: list[Argument]) -> bool:
     """Whether `scale` can write what `reader` would make of its result; then it does."""
-    kinds = scale[8]
-    assert isinstance(kinds, int)
     if reader[0] == machine.NARROW:
-        scale[1], scale[8] = reader[1], kinds // 3 * 3
+        scale[1], scale[8] = reader[1], 0
         return True
     size = _stored(reader)
     if size in (1, 2, 4):
-        scale[1], scale[8], scale[13] = reader[4], kinds // 3 * 3 + size.bit_length() - 1, size * _width(reader)
+        scale[1], scale[8], scale[13] = reader[4], size.bit_length() - 1, size * _width(reader)
         return True
     return False
 

@@ -102,9 +102,7 @@ def _numeric(c: Any, row: Any, n: Any) -> None:
     elif c[0] == TFLM_DOUBLE:
         _tflm_double(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
     elif c[0] == SCALE:
-        _scale(
-            c[1] + c[13] * row, c[2] + c[14] * row, n * c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12]
-        )
+        _scale(c[1] + c[13] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12])
     else:
         _onnx_float(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
 

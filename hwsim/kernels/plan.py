@@ -212,14 +212,13 @@ def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
     kept = {v.name for v in wanted if v.name not in constants}
     readers = [{v.name for node in s.nodes for v in node.ins} for s in order]
     last = {name: i for i, names in enumerate(readers) for name in names}
-    solid = frozenset(v.name for s in order if s.rows for node in s.nodes for v in node.outs)
     steps = []
     for i, stage in enumerate(order):
         made = tuple(v for node in stage.nodes for v in node.outs)
         needed = tuple(v for v in made if v.name in kept or last.get(v.name, -1) > i or not stage.rows)
         dead = [n for n in readers[i] if last[n] == i and n not in constants and n not in {v.name for v in made}]
         dead += [v.name for v in needed if last.get(v.name, -1) <= i]
-        program = _written(Writer(graph, constants, solid), stage, needed) if stage.rows else None
+        program = _written(Writer(graph, constants), stage, needed) if stage.rows else None
         steps.append(Step(program, None if stage.rows else stage.nodes[0], needed, tuple(dead), stage.rows))
     outside = [v for s in steps for v in s.results]
     largest = max((prod(v.type.sample_shape) * v.type.fmt.dtype.itemsize for v in (*graph.inputs, *outside)), default=1)

@@ -15,7 +15,6 @@ from ..qtensor import QType
 from ..ranges import Interval
 from ..rounding import ROUNDINGS
 from . import machine
-from .memory import DTYPES
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
 from .scaling import constants
@@ -23,7 +22,7 @@ from .writer import WORD, Unfit, Writer, lead, width
 
 HALF_UP = ROUNDINGS.index("half_up")
 MOST_TABLE = 1 << 16
-_REGISTER = DTYPES.index(np.dtype(np.int32))
+WORDS = 2  # of `scale`: results in a register; `hwsim.kernels.fusing` may want them narrower
 TILED = 256
 """Constants a column of narrow rows stand for several rows, so that loops are long enough for vectors."""
 
@@ -154,9 +153,7 @@ def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
     fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-zero).magnitude)
     if fast is not None and made.pitch > 1:
         m, add_, r, left = (constant(c, np.int32) if isinstance(c, np.ndarray) else c for c in fast)
-        source, place, step = (_REGISTER, given, 0) if many else w.source(x, given)
-        kinds = 3 * source + 2
-        w.emit(machine.SCALE, made, place, made.pitch, m, add_, r, columns, kinds, zero, left, *op.limits, 0, step)
+        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, columns, WORDS, zero, left, *op.limits)
         return
     m, s = constant(multiplier, np.int32), constant(shift, np.int64)
     ends = (zero, op.zero_point, *op.limits)

@@ -2,13 +2,12 @@
 
 The high word of the product is floor(x * m / 2**32); with r >= 1 what is below it no longer matters to the rounding, so
 ``add = 2**(r - 1) + zero_point * 2**r`` rounds half up and brings the zero point along. `constants` finds m, r and add.
-Numbers come from any container and go to any, so loads and stores cost no pass of their own.
+Numbers go to any container, so stores cost no pass of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def constants(
     return m, add, r, left
 
 
-def _scale(source: Any, target: Any, many: bool) -> Any:
+def _scale(target: Any, many: bool) -> Any:
     """The loop over `n` numbers, a multiple of 16; constants are one each or, `many`, one a number."""
 
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
@@ -61,9 +60,7 @@ def _scale(source: Any, target: Any, many: bool) -> Any:
         def step(number: Any, none: list[Any]) -> list[Any]:
             i = b.mul(number, I64(LANES))
             m, add, r = fixed or (load(b, _place(b, at[name], i, I32), _V) for name in ("m", "add", "r"))
-            x = load(b, _place(b, at["x"], i, source[0]), ir.VectorType(source[0], LANES))
-            if source[0] is not I32:
-                x = (b.sext if source[1] else b.zext)(x, _V)
+            x = load(b, _place(b, at["x"], i, I32), _V)
             x = b.shl(b.sub(x, wide["zero"]), wide["left"])
             high = b.shuffle_vector(
                 *(b.bitcast(b.mul(half(b, x), half(b, m)), _V) for half in (_even, _odd)),
@@ -107,76 +104,31 @@ def _limit(b: ir.IRBuilder, which: str, v: Any, limit: Any) -> Any:
     return b.select(kept, v, limit)
 
 
-_SOURCES = ((I8, True), (I8, False), (I16, True), (I16, False), (I32, True))
-_ONE = {(s, t): _scale(_SOURCES[s], t, False) for s, t in product(range(5), (I8, I16, I32))}
-"""Container of x (its number in `hwsim.kernels.memory.DTYPES`), of y -> loop with one constant of each."""
-_b8, _u8, _b16, _u16, _b32 = (_ONE[s, I8] for s in range(5))
-_b8_16, _u8_16, _b16_16, _u16_16, _b32_16 = (_ONE[s, I16] for s in range(5))
-_b8_32, _u8_32, _b16_32, _u16_32, _b32_32 = (_ONE[s, I32] for s in range(5))
-_many_8, _many_16, _many_32 = (_scale(_SOURCES[4], t, True) for t in (I8, I16, I32))
+_one_8, _one_16, _one_32 = (_scale(t, False) for t in (I8, I16, I32))
+_many_8, _many_16, _many_32 = (_scale(t, True) for t in (I8, I16, I32))
 
 
 @jit
 def scale(
-    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, columns: Any, kinds: Any, zero: Any, left: Any, lo: Any, hi: Any
+    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, columns: Any, target: Any, zero: Any, left: Any, lo: Any, hi: Any
 ) -> None:
-    """`n` numbers, a multiple of 16, from container ``kinds // 3`` to one of 8, 16 or 32 bits, ``kinds % 3``.
+    """`n` numbers, a multiple of 16, of a register into containers of 8, 16 or 32 bits (`target` 0, 1, 2).
 
-    Constants are one each (`columns` 0) or stand for `columns` numbers, a multiple of 16, of container int32.
+    Constants are one each (`columns` 0) or stand for `columns` numbers, a multiple of 16.
     """
-    if columns > 0:
-        size = 1 << (kinds % 3)
-        for begin in range(0, n, columns):
-            some, out, given = min(columns, n - begin), y + size * begin, x + 4 * begin
-            if kinds == 12:
-                _many_8(out, given, some, m, add, r, zero, left, lo, hi)
-            elif kinds == 13:
-                _many_16(out, given, some, m, add, r, zero, left, lo, hi)
-            else:
-                _many_32(out, given, some, m, add, r, zero, left, lo, hi)
-    elif kinds < 6:
-        _scale_bytes(y, x, n, m, add, r, kinds, zero, left, lo, hi)
-    else:
-        _scale_words(y, x, n, m, add, r, kinds, zero, left, lo, hi)
-
-
-@jit
-def _scale_bytes(
-    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, kinds: Any, zero: Any, left: Any, lo: Any, hi: Any
-) -> None:
-    if kinds == 0:
-        _b8(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 1:
-        _b8_16(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 2:
-        _b8_32(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 3:
-        _u8(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 4:
-        _u8_16(y, x, n, m, add, r, zero, left, lo, hi)
-    else:
-        _u8_32(y, x, n, m, add, r, zero, left, lo, hi)
-
-
-@jit
-def _scale_words(
-    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, kinds: Any, zero: Any, left: Any, lo: Any, hi: Any
-) -> None:
-    if kinds == 6:
-        _b16(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 7:
-        _b16_16(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 8:
-        _b16_32(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 9:
-        _u16(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 10:
-        _u16_16(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 11:
-        _u16_32(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 12:
-        _b32(y, x, n, m, add, r, zero, left, lo, hi)
-    elif kinds == 13:
-        _b32_16(y, x, n, m, add, r, zero, left, lo, hi)
-    else:
-        _b32_32(y, x, n, m, add, r, zero, left, lo, hi)
+    if columns == 0:
+        if target == 0:
+            _one_8(y, x, n, m, add, r, zero, left, lo, hi)
+        elif target == 1:
+            _one_16(y, x, n, m, add, r, zero, left, lo, hi)
+        else:
+            _one_32(y, x, n, m, add, r, zero, left, lo, hi)
+        return
+    for begin in range(0, n, columns):
+        some, out, given = min(columns, n - begin), y + (begin << target), x + 4 * begin
+        if target == 0:
+            _many_8(out, given, some, m, add, r, zero, left, lo, hi)
+        elif target == 1:
+            _many_16(out, given, some, m, add, r, zero, left, lo, hi)
+        else:
+            _many_32(out, given, some, m, add, r, zero, left, lo, hi)

@@ -48,12 +48,11 @@ class Writer:
     """A program being written for nodes of `graph`; `constants` are its constants and what was computed of them.
 
     `registers` holds values as integers of their codes; `integers` float formats on their grid, `bytes` operands of
-    products. `solid` are values of other stages whose rows follow each other.
+    products.
     """
 
     graph: Graph
     constants: dict[str, QTensor]
-    solid: frozenset[str] = frozenset()
     program: Program = field(default_factory=Program)
     registers: dict[str, Register] = field(default_factory=dict)
     integers: dict[str, Register] = field(default_factory=dict)
@@ -98,21 +97,6 @@ class Writer:
         if lead(value) == lead(like):
             self.registers[value.name] = made
         return made
-
-    def source(self, value: Value, given: Register) -> tuple[int, Argument, int]:
-        """(container, place, bytes a row) of numbers that a kernel can read where they lie; else of the register.
-
-        Only the load that was written last, and for nobody else, is taken back.
-        """
-        last = self.program.instructions[-1]
-        if last[0] == machine.LOAD and last[1] is given and value.name in self.solid and given.width == given.pitch:
-            container = last[6]
-            assert isinstance(container, int)
-            if container < len(DTYPES) - 1:
-                self.program.instructions.pop()
-                del self.registers[value.name]
-                return container, last[4], given.width * DTYPES[container].itemsize
-        return DTYPES.index(np.dtype(np.int32)), given, 0
 
     def access(self, kind: Kind, *what: str) -> Iterable[Access]:
         """Numbers of an array of the outside."""
