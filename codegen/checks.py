@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Node
+from hwsim.inputs import input_codes
 from hwsim.reports.verify_html import verify_html
-from hwsim.simulation import input_codes, simulate
+from hwsim.simulation import simulate
 
 from .runners import RUNNERS
 from .runners.ran import Ran

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from hwsim import __version__
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Value
-from hwsim.simulation import input_codes, simulate
+from hwsim.inputs import input_codes
+from hwsim.simulation import simulate
 
 from .c import emit_c, files, footprint, interface
 from .program import Program, ports_of, prefix_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hwsim.formats import Codes
 from hwsim.graph import Graph, Value
-from hwsim.simulation import as_codes
+from hwsim.inputs import as_codes
 from hwsim.store import load
 
 from .explanation import Explanation, explain_codes

@@ -61,7 +61,7 @@ class IntFormat:
         """Largest code; equals `max_int`."""
         return self.max_int
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Smallest numpy container that holds one code an element."""
         width = next(w for w in (8, 16, 32, 64) if w >= self.bits)

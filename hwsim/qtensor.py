@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -83,12 +84,12 @@ class QType:
 
         return type_html(self)
 
-    @property
+    @cached_property
     def batched(self) -> bool:
         """Whether the outermost axis is the batch."""
         return self.shape[:1] == (BATCH,)
 
-    @property
+    @cached_property
     def sample_shape(self) -> tuple[int, ...]:
         """Shape without the batch axis."""
         return tuple(int(d) for d in self.shape[self.batched :])
@@ -170,10 +171,15 @@ class QTensor:
         return np.asarray(self.to_int() * self.type.along_axis(self.type.lsb), np.float64)
 
 
+def holds_codes_alone(dtype: np.dtype[Any], fmt: Format) -> bool:
+    """Whether every number of `dtype` is a code of `fmt`, in its own container."""
+    return isinstance(fmt, IntFormat) and fmt.bits == 8 * dtype.itemsize and dtype == fmt.dtype and not fmt.narrow
+
+
 def check_codes(codes: Codes, fmt: Format, what: str = "codes") -> None:
     """Raise ValueError, naming the first culprit, unless every code names a number of `fmt`."""
-    if isinstance(fmt, IntFormat) and fmt.bits == 8 * codes.itemsize and codes.dtype == fmt.dtype and not fmt.narrow:
-        return  # the container holds nothing else
+    if holds_codes_alone(codes.dtype, fmt):
+        return
     if not isinstance(fmt, FloatFormat) and codes.size and fmt.min_code <= codes.min() and codes.max() <= fmt.max_code:
         return  # Why first: no array of bools
     bad = (codes < fmt.min_code) | (codes > fmt.max_code)
@@ -244,6 +250,8 @@ def symmetric_scale(x: Reals, fmt: Format, axis: int | None = None) -> float | t
 
 
 def _plain(v: ArrayLike, kind: type) -> Any:
+    if isinstance(v, tuple) and all(type(e) is kind for e in v):
+        return v
     a = np.asarray(v)
     if a.ndim > 1 or (kind is int and (a != np.rint(a)).any()):
         raise ValueError(f"quantize: scale or zero_point {_short(v)} must be one {kind.__name__} or one a channel")

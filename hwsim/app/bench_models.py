@@ -11,7 +11,7 @@ from typing import Any
 from ..formats import Codes
 from ..front import FrontGraph
 from ..graph import Graph
-from ..simulation import as_codes
+from ..inputs import as_codes
 from .bench_layers import LAYERS
 from .bench_qdq import job
 from .data import Arrays, random_codes

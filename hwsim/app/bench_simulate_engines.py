@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats import Codes
+from ..inputs import input_codes
 from ..qtensor import encode
-from ..simulation import input_codes, simulate
+from ..simulation import simulate
 from .bench_simulate_models import Subject
 from .data import Arrays
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..formats import Codes, FloatFormat
 from ..front import FrontGraph
 from ..graph import Graph
-from ..simulation import input_codes
+from ..inputs import input_codes
 from ..store import EPOCH
 
 Arrays = dict[str, NDArray[Any]]

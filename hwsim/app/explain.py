@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..graph import Value
-from ..simulation import as_codes
+from ..inputs import as_codes
 from .data import Arrays, load_npy, load_npz, named, random_codes
 from .graphs import add_graph, load_graph
 from .output import add_json, tell

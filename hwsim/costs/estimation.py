@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ..formats import Codes
 from ..graph import Graph
-from ..simulation import input_codes, simulate
+from ..inputs import input_codes
+from ..simulation import simulate
 from .estimates import Estimate, NodeCost
 from .figure import Figure, total
 from .hardware import Hardware

@@ -6,7 +6,6 @@ after the last one, which `Buffers.room` leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -15,8 +14,9 @@ import numpy as np
 from ..formats import Codes
 from ..ops.windows import Window
 from ..rounding import Ints
+from . import machine
+from .actions import Actions
 from .buffers import Buffers, has_room
-from .memory import pad, rearrange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,12 @@ class Result:
     value: str
 
 
-Actions = list[Callable[[], object]]
 Kind = Rows | Windows | Seconds | Whole | Result
+
+
+def reads_in_place(kind: Kind) -> bool:
+    """Whether contiguous memory of any owner will do."""
+    return isinstance(kind, Rows) and not kind.bytes_past
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ def _windows(kind: Windows, x: Codes, buffers: Buffers, actions: Actions) -> Loc
         n, h, w, c = x.shape
         padded = buffers.room((n, h + top + bottom, w + left + right, c), x.dtype)
         edges = (top, bottom, c * left, c * right)
-        actions.append(partial(pad, padded.ctypes.data, x.ctypes.data, n, h, w * c, edges, kind.border))
+        actions.once(machine.PAD, padded.ctypes.data, x.ctypes.data, n, h, w * c, *edges, kind.border)
         x = padded
     elif not (x.flags.c_contiguous and has_room(x)):
         x = _copied(x, buffers, actions)
@@ -131,10 +135,11 @@ def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
     y = buffers.room(x.shape, x.dtype)
     if x.itemsize == 1 and x.ndim <= 4:
         order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-        there, here = (a.view(np.int8).transpose(order)[(None,) * (4 - x.ndim)] for a in (y, x))
-        actions.append(partial(rearrange, there, here))
+        there, here = (a.transpose(order)[(None,) * (4 - x.ndim)] for a in (y, x))
+        ends = (y.ctypes.data, x.ctypes.data)
+        actions.once(machine.REARRANGE, *ends, *here.shape, *there.strides, *here.strides)
     else:
-        actions.append(partial(np.copyto, y, x))
+        actions.call(partial(np.copyto, y, x))
     return y
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit import jit
-from . import depthwise, elementwise, memory, products, requantize, scaling
+from . import depthwise, elementwise, encoding, memory, products, requantize, scaling, tables
 
 (
-    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
+    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, LOOK_UP_SMALL, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
     ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW, DYADIC, TFLM_DOUBLE, ONNX_FLOAT,
-    SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE,
-) = range(24)  # fmt: skip
+    SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE, PAD, REARRANGE, ENCODE,
+) = range(28)  # fmt: skip
 FIELDS = 16
 """Numbers of an instruction."""
 
@@ -29,24 +29,26 @@ _add_long, _widen, _shorten, _normalize = (
 )
 _dyadic, _tflm_double, _onnx_float = requantize.dyadic, requantize.tflm_double, requantize.onnx_float
 _in_line, _addresses, _product = products.in_line, products.addresses, products.multiply
-_depthwise = depthwise.depthwise
+_depthwise, _look_up_small = depthwise.depthwise, tables.look_up_small
 _scale = scaling.scale
 _pack, _column_sums, _less_zero = products.pack, products.column_sums, products.less_zero
-_longs = memory.longs
+_pad, _rearrange, _encode = memory.pad, memory.rearrange, encoding.encode
+_longs, _table = memory.longs, memory.table
+COLUMNS = 5
+"""Numbers of a program in a list of programs: see `run_all`."""
 
 
 @jit
-def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
+def run(code: Any, end: Any, block: Any, group: Any) -> None:
     """All instructions of `code` on rows, `block` at a time, never across `group` rows if those are more.
 
     Args:
         code: int64 of shape (instructions, `FIELDS`).
-        begin: first row, also of a group.
-        end: row after the last.
+        end: how many rows.
         block: rows at a time; registers have room for them. A multiple of `group` where that is smaller.
         group: rows that share a second operand of `pair`; 0 where there is none.
     """
-    row = begin
+    row = 0
     while row < end:
         n = min(block, end - row)
         if group > block:
@@ -56,9 +58,23 @@ def run(code: Any, begin: Any, end: Any, block: Any, group: Any) -> None:
                 _simple(code[i], row, n)
             elif code[i, 0] < IN_LINE:
                 _numeric(code[i], row, n)
-            else:
+            elif code[i, 0] < PAD:
                 _products(code[i], row, n, group)
+            else:
+                _whole(code[i])
         row += n
+
+
+@jit
+def run_all(programs: Any) -> None:
+    """One program after the other.
+
+    Args:
+        programs: int64 of shape (programs, `COLUMNS`): address of the code, instructions, rows, block, group (`run`).
+    """
+    for i in range(programs.shape[0]):
+        p = programs[i]
+        run(_table(p[0], p[1], FIELDS), p[2], p[3], p[4])
 
 
 @jit
@@ -75,10 +91,12 @@ def _simple(c: Any, row: Any, n: Any) -> None:
         _select(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8] != 0)
     elif c[0] == LOOK_UP:
         _look_up(c[1], c[2], n * c[3], c[4], c[5], c[6])
+    elif c[0] == LOOK_UP_SMALL:
+        _look_up_small(c[1], c[2], n * c[3], c[4], c[5], c[6])
     elif c[0] == SHIFT:
         _shift(c[1], c[2], n * c[3], c[4], c[5])
     elif c[0] == SHIFT_BY:
-        _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
+        _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9], c[10])
     elif c[0] == REDUCE:
         _reduce(c[1], c[2], n, c[3], c[4], c[5])
     else:
@@ -119,6 +137,17 @@ def _products(c: Any, row: Any, n: Any, group: Any) -> None:
         _pair(c, row, n, group)
     else:
         _depthwise(c[1], n, c[2], c[3], c[4] + 8 * row, c[5], c[6], c[7], c[8], c[9])
+
+
+@jit
+def _whole(c: Any) -> None:
+    """What is done to all samples at once, by programs of one row."""
+    if c[0] == PAD:
+        _pad(c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+    elif c[0] == REARRANGE:
+        _rearrange(c[1], c[2], c[3:7], c[7:11], c[11:15])
+    else:
+        _encode(c[1], c[2], c[3], c[4], c[5], c[6], c[7])
 
 
 @jit

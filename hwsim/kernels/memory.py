@@ -46,6 +46,18 @@ def longs(address: Any, n: Any) -> Any:
 
 
 @jit
+def table(address: Any, rows: Any, columns: Any) -> Any:
+    """int64 numbers in rows at an address."""
+    return carray(_pointer(address), (rows, columns), np.int64)
+
+
+@jit
+def doubles(address: Any, n: Any) -> Any:
+    """float64 numbers at an address."""
+    return carray(_pointer(address), (n,), np.float64)
+
+
+@jit
 def floats(address: Any, n: Any) -> Any:
     """float32 numbers at an address."""
     return carray(_pointer(address), (n,), np.float32)
@@ -160,12 +172,10 @@ def narrow(y: Any, x: Any, rows: Any, pitch: Any) -> None:
 
 
 @jit
-def pad(y: Any, x: Any, images: Any, lines: Any, size: Any, edges: Any, border: Any) -> None:
-    """Images of `lines` lines of `size` bytes with a border around.
-
-    `edges`: lines at the top and at the bottom, bytes at the left and at the right.
-    """
-    top, bottom, left, right = edges
+def pad(
+    y: Any, x: Any, images: Any, lines: Any, size: Any, top: Any, bottom: Any, left: Any, right: Any, border: Any
+) -> None:
+    """Images of `lines` lines of `size` bytes with a border around: lines above and below, bytes on both sides."""
     wide = left + size + right
     for _ in range(images):
         for _ in range(top):
@@ -196,10 +206,15 @@ def _copy_bytes(y: Any, x: Any, n: Any) -> None:
 
 
 @jit
-def rearrange(y: Any, x: Any) -> None:
-    """``y = x``, four axes in the order of `x`: reading along is worth more than writing along, which numpy prefers."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            for k in range(x.shape[2]):
-                for n in range(x.shape[3]):
-                    y[i, j, k, n] = x[i, j, k, n]
+def rearrange(y: Any, x: Any, sizes: Any, there: Any, here: Any) -> None:
+    """Bytes of four axes, with steps `there` of `y` and `here` of `x`, in the order of `x`.
+
+    Why that order: reading along is worth more than writing along, which numpy prefers.
+    """
+    for i in range(sizes[0]):
+        for j in range(sizes[1]):
+            for k in range(sizes[2]):
+                to = y + i * there[0] + j * there[1] + k * there[2]
+                of = x + i * here[0] + j * here[1] + k * here[2]
+                for n in range(sizes[3]):
+                    signed_bytes(to + n * there[3], 1)[0] = signed_bytes(of + n * here[3], 1)[0]

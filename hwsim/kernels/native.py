@@ -9,7 +9,7 @@ import ctypes
 import os
 import tempfile
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -39,18 +39,25 @@ class Native:
 
     def __call__(self, *args: Any) -> None:
         """Run it."""
+        self.ready(*args)()
+
+    def ready(self, *args: Any) -> Callable[[], object]:
+        """What runs it on these arguments, as often as it is called; arrays stay where they are."""
         with self._lock:
-            call = self._call
-        call(*args)
+            make = self._make
+        return make(*args)
 
     @cached_property
-    def _call(self) -> Callable[..., None]:
+    def _make(self) -> Callable[..., Callable[[], object]]:
         """By its address, or numba's own where the object file is no good."""
         if os.name != "posix":
-            return self.kernel
+            return self._numba
         places = self._places()
         code = next(filter(None, map(_read, places)), None) or self._compiled(places)
-        return self.kernel if code is None else _linked(code, self.kernel.function.__name__)
+        return self._numba if code is None else _linked(code, self.kernel.function.__name__)
+
+    def _numba(self, *args: Any) -> Callable[[], object]:
+        return partial(self.kernel, *args)
 
     def _places(self) -> list[Path]:
         """Where the object file may be: where numba is told to keep its own, else by the source, else at home."""
@@ -127,7 +134,7 @@ def _target() -> Any:
     return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=3, jit=True)
 
 
-def _linked(code: bytes, name: str) -> Callable[..., None]:
+def _linked(code: bytes, name: str) -> Callable[..., Callable[[], object]]:
     """The function `name` of an object file, by numba's calling convention: places of result and error, arguments."""
     import llvmlite.binding as llvm
 
@@ -136,19 +143,26 @@ def _linked(code: bytes, name: str) -> Callable[..., None]:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _ENGINES.append(engine)
-    address, known = engine.get_function_address(name), {}
+    address = engine.get_function_address(name)
 
-    def call(*args: Any) -> None:
-        flat = [n for a in args for n in (_flat(a) if isinstance(a, np.ndarray) else (a,))]
-        if len(flat) not in known:
-            kind = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * len(flat))
-            known[len(flat)] = kind(address)
-        result, error = ctypes.c_void_p(), ctypes.c_void_p()
-        status = known[len(flat)](ctypes.addressof(result), ctypes.addressof(error), *flat)
+    def check(status: int) -> None:
         if status not in (0, -2):
             raise RuntimeError(f"kernel {name}: status {status}")
 
-    return call
+    def ready(*args: Any) -> Callable[[], object]:
+        flat = [n for a in args for n in (_flat(a) if isinstance(a, np.ndarray) else (a,))]
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * len(flat))(address)
+        function.restype = check
+        result, error = ctypes.c_void_p(), ctypes.c_void_p()
+        ends = (ctypes.byref(result), ctypes.byref(error))
+        return partial(_called, partial(function, *ends, *map(ctypes.c_int64, flat)), args)
+
+    return ready
+
+
+def _called(function: Callable[[], object], keep: Any) -> None:
+    """Why `keep`: the arrays that a call points at live as long as the call."""
+    function()
 
 
 def _flat(x: Any) -> tuple[int, ...]:

@@ -83,7 +83,7 @@ def _rows(w: Writer, x: Value) -> tuple[Register, int]:
     kept = isinstance(x.type.fmt, FloatFormat) or x.type.fmt.dtype.itemsize > 1 or x.name in w.registers
     if not kept:
         places = Register(1, long=True)
-        base, offsets = w.access(Rows(value=x.name, lead=lead(x), bytes_past=True), "base", "offsets")
+        base, offsets = w.access(Rows(value=x.name, lead=lead(x), bytes_past=width(x) % 4 != 0), "base", "offsets")
         w.emit(machine.ADDRESSES, places, base, offsets)
         return places, int(x.type.fmt.dtype == np.uint8)
     if x.name not in w.bytes:

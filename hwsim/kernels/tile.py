@@ -70,7 +70,7 @@ def _block(
     for j in columns:
         start, total = (load(b, b.add(at[name], I64(4 * j)), v) for name in ("start", "sums"))
         starts.append(b.add(start, b.mul(total, splat(b, back, level.lanes))))
-    flips = _opaque(b, level, splat(b, flip, level.lanes))
+    flips = opaque(b, level, splat(b, flip, level.lanes))
     initial = [at["b"], *starts * len(rows)]
 
     def step(i: Any, offset: Any, state: list[Any]) -> list[Any]:
@@ -94,7 +94,7 @@ def _block(
             b.store(sums[r * len(columns) + n], b.inttoptr(place, v.as_pointer())).align = 4
 
 
-def _opaque(b: ir.IRBuilder, level: Level, v: Any) -> Any:
+def opaque(b: ir.IRBuilder, level: Level, v: Any) -> Any:
     """`v`, of which the compiler knows no more that its lanes are equal.
 
     Why: it would flip each number before it goes to all lanes, and a number goes there faster from memory than from a

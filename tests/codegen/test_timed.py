@@ -21,8 +21,9 @@ from codegen.runners.timed import timed_c
 from codegen.runners.timed_outside import CALLERS, LITERT, empty, tflm_arena, timed_litert, timed_ort, timed_tflm
 from codegen.tflite.empty import SIZE, empty_model
 from codegen.tflite.schema import subgraphs
+from hwsim.inputs import as_codes
 from hwsim.quantization import quantize_model
-from hwsim.simulation import as_codes, simulate
+from hwsim.simulation import simulate
 from hwsim.streaming import stream
 from tests.compare import assert_same
 from tests.hwsim.test_streaming import counter

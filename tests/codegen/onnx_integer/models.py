@@ -15,7 +15,7 @@ from codegen.explanation import explain_codes
 from codegen.outside import reals
 from codegen.runners.ort_model import run_ort_model
 from hwsim.graph import Graph
-from hwsim.simulation import input_codes
+from hwsim.inputs import input_codes
 
 
 class Net:

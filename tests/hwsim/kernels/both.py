@@ -8,9 +8,10 @@ import numpy as np
 
 from hwsim.formats import Codes, Format
 from hwsim.graph import Graph, Value
-from hwsim.kernels.plan import Plan, planned
+from hwsim.kernels.plan import Plan
+from hwsim.kernels.plans import plan_of
 from hwsim.qtensor import BATCH, QTensor, QType
-from hwsim.simulation import run_node, simulate
+from hwsim.simulation import simulate
 from tests.compare import assert_same
 from tests.random_builder import random_codes
 
@@ -37,7 +38,7 @@ def fixed(g: Graph, fmt: Format, *shape: int, scale: float = 1.0, zero: int = 0,
 
 def plan(g: Graph, *, trace: bool = False) -> Plan:
     """What numba's engine would run."""
-    return planned(g, g.results(trace=trace), lambda node, *x: run_node(node, "numba", *x))
+    return plan_of(g, trace)
 
 
 def alone(g: Graph) -> list[str]:

@@ -3,6 +3,7 @@ from ctypes import string_at
 import numpy as np
 import pytest
 
+from hwsim.kernels.actions import Actions
 from hwsim.kernels.arrays import Result, Rows, Seconds, Whole, Windows, located
 from hwsim.kernels.buffers import Buffers, has_room
 from hwsim.ops.windows import Window
@@ -11,12 +12,10 @@ X = np.arange(2 * 3 * 4 * 5, dtype=np.int16).reshape(2, 3, 4, 5)
 
 
 def place(kind, array):
-    """Located after its actions ran."""
-    actions = []
+    """Located after its actions ran, and how many calls make them again."""
+    actions = Actions()
     found = located(kind, array, len(array), Buffers(), actions)
-    for act in actions:
-        act()
-    return found, len(actions)
+    return found, len(actions.ready())
 
 
 def rows(found, count, width):
@@ -60,7 +59,7 @@ def test_rows_of_any_view(dtype, name, bytes_past):
 )
 def test_rows_for_each_row_of_another(shape):
     x = np.arange(np.prod(shape), dtype=np.int8).reshape(shape)
-    found = located(Rows(value="x", lead=(3, 4)), x, 2, Buffers(), [])
+    found = located(Rows(value="x", lead=(3, 4)), x, 2, Buffers(), Actions())
     want = np.broadcast_to(x, (2, 3, 4, shape[-1])).reshape(24, -1)
     assert rows(found, 24, shape[-1]) == want.tolist()
     assert not found.dense
@@ -116,10 +115,10 @@ def test_results_are_where_they_go():
 
 
 def test_copies_follow_what_they_copy():
-    x, actions = X[..., ::2].astype(np.int8)[..., ::2], []
+    x, actions = X[..., ::2].astype(np.int8)[..., ::2], Actions()
     found = located(Rows(value="x", lead=(3, 4)), x, 2, Buffers(), actions)
     for add in (1, 2):
         x += add
-        for act in actions:
+        for act in actions.ready():
             act()
         assert rows(found, 24, 2) == x.reshape(-1, 2).tolist()

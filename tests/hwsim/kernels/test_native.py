@@ -103,7 +103,7 @@ def test_code_that_needs_numba_is_numba_s(kernels, tmp_path):
     kernel = Native(kernels().owns, "void(int64[::1], int64)")
     kernel(x, 5)
     assert x.tolist() == [4, 3, 2, 1, 0]
-    assert kernel._call is kernel.kernel
+    assert kernel._make == kernel._numba
     assert objects(tmp_path) == []
 
 

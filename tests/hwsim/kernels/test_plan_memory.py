@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from hwsim import INT32, Graph, QType, simulate
-from hwsim.kernels.plan import planned
+from hwsim.kernels.plans import plan_of
 from hwsim.ops import Reshape, Shift
-from hwsim.simulation import run_node
 from tests.compare import assert_same
 
 WIDTH = 32
@@ -25,8 +24,8 @@ def turning(steps):
 
 def run(graph, x, threads=1):
     """The codes, and the plan that made them."""
-    plan = planned(graph, graph.results(), lambda node, *codes: run_node(node, "numba", *codes))
-    return plan.run({"x": x}, len(x), threads)[graph.outputs[0].name], plan
+    plan = plan_of(graph, False)
+    return plan.run({"x": x}, threads)[graph.outputs[0].name], plan
 
 
 def numbers(samples):
@@ -55,5 +54,5 @@ def test_slices_are_alike(samples, threads, sizes):
     """128 samples of 4096 bytes fill a slice."""
     x, g = numbers(samples), turning(2)
     y, plan = run(g, x, threads)
-    assert set().union(*(w.bound for w in plan.idle)) == sizes
+    assert {n for w in plan.idle for n, _ in w.bound} == sizes
     assert_same(simulate(g, {"x": x}, engine="numpy")[g.outputs[0].name], y)

@@ -1,0 +1,90 @@
+"""Where a plan reads its inputs: codes where they lie if nothing is read past them, else in memory of its own."""
+
+import ctypes
+import mmap
+
+import numpy as np
+import pytest
+
+from hwsim import INT8, Graph, simulate
+from hwsim.kernels import machine
+from hwsim.kernels.plans import plan_of
+from hwsim.kernels.worker import Worker
+from hwsim.ops import Add, Conv2d, MatMul, Reduce, Shift
+from tests.compare import assert_same
+from tests.hwsim.kernels.both import codes, fixed, given
+
+
+def before_a_fence(x):
+    """A copy of `x` whose last byte is the last of a page, the next one cannot be read."""
+    page = mmap.PAGESIZE
+    size = -(-x.nbytes // page) * page
+    memory = mmap.mmap(-1, size + page)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + size), page, 0) == 0
+    y = np.frombuffer(memory, x.dtype, x.size, size - x.nbytes).reshape(x.shape)
+    y[...] = x
+    return y
+
+
+def product(g, width=16):
+    x = given(g, "x", INT8, 3, width)
+    g.output(g.add(MatMul(), x, fixed(g, INT8, width, 5)))
+
+
+def sum_(g):
+    x = given(g, "x", INT8, 5, 17)
+    g.output(g.add(Add(), x, x))
+
+
+def window(g):
+    x = given(g, "x", INT8, 5, 5, 3)
+    g.output(g.add(Conv2d(kernel=(2, 2), stride=(1, 1)), x, fixed(g, INT8, 5, 2, 2, 3)))
+
+
+def alone(g):
+    x = given(g, "x", INT8, 4, 4, 3)
+    g.output(g.add(Reduce(kind="max", axes=(1, 2)), x))
+
+
+def several(g):
+    """Once in place, once where it can be read past, and once as a result."""
+    x = given(g, "x", INT8, 3, 17)
+    y = g.add(Shift(bits=1), x)
+    g.output(y, g.add(MatMul(), x, fixed(g, INT8, 17, 5)), x)
+
+
+@pytest.mark.parametrize("build", [product, lambda g: product(g, 17), sum_, window, alone, several])
+def test_nothing_is_read_past_the_last_sample(build):
+    """At the first run and the next, and of other arrays."""
+    g = Graph()
+    build(g)
+    (x,) = g.inputs
+    for seed in range(3):
+        values = codes(x.type.fmt, 3, *x.type.sample_shape, seed=seed)
+        want = simulate(g, {"x": values}, engine="numpy")
+        for threads in (1, 2):
+            got = simulate(g, {"x": before_a_fence(values)}, threads=threads)
+            for name, y in want.items():
+                assert_same(y, got[name], what=f"{name}, {threads} threads")
+
+
+@pytest.mark.parametrize(("width", "copies"), [(16, 0), (17, 1)])
+def test_codes_are_copied_only_where_bytes_past_them_are_read(width, copies):
+    g = Graph()
+    product(g, width)
+    x, y, (name,) = codes(INT8, 2, 3, width), np.empty((2, 3, 5), np.int32), plan_of(g, False).names
+    worker = Worker(plan_of(g, False))
+    worker.run({"x": x}, slice(0, 2), {name: y})
+    (bound,) = worker.bound.values()
+    assert sum(code[0] == machine.PAD for code, _, of in bound.outside if of == "x") == copies
+    assert_same(simulate(g, {"x": x}, engine="numpy")[name], y)
+
+
+def test_each_call_reads_its_own_arrays():
+    g = Graph()
+    product(g)
+    arrays = [codes(INT8, 2, 3, 16, seed=seed) for seed in range(3)]  # all alive: no place is used twice
+    for x in (*arrays, *arrays):
+        (want,), (got,) = (simulate(g, {"x": x}, engine=e).values() for e in ("numpy", "numba"))
+        assert_same(want, got)
