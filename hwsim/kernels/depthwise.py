@@ -1,4 +1,4 @@
-"""``y[row, c] = start[c] + sum over taps of x[c] * weights[tap, c]``: 16 channels at a time, sums in a register."""
+"""``y[row, c] = start[c] + sum over taps of x[c] * weights[tap, c]``: 16 channels of some rows, sums in registers."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ from numba.extending import intrinsic
 
 from ..jit import jit
 from .llvm import I8, I32, I64, load, loop
-from .memory import longs
 
 LANES = 16
+ROWS = 4
+"""Windows that share what is loaded of the weights."""
 _V, _BYTES = ir.VectorType(I32, LANES), ir.VectorType(I8, LANES)
-_NAMES = ("y", "x", "taps", "places", "weights", "step", "start")
+_NAMES = ("y", "pitch", "x", "offsets", "taps", "places", "weights", "start")
 
 
-def _sixteen(signed: bool) -> Any:
-    """Results of 16 channels of one window: `places` are its taps, `step` the bytes from tap to tap of the weights."""
+def _sixteen(rows: int, signed: bool) -> Any:
+    """Results of 16 channels of `rows` windows; `y` and `weights` have `pitch` columns."""
 
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
         at = dict(zip(_NAMES, values, strict=True))
-        begin = load(b, at["start"], _V)
+        row_bytes = b.mul(at["pitch"], I64(4))
+        windows = [b.add(at["x"], load(b, b.add(at["offsets"], I64(8 * i)), I64)) for i in range(rows)]
 
         def add(tap: Any, held: list[Any]) -> list[Any]:
             place = load(b, b.add(at["places"], b.mul(tap, I64(8))), I64)
-            x = (b.sext if signed else b.zext)(load(b, b.add(at["x"], place), _BYTES), _V)
-            w = load(b, b.add(at["weights"], b.mul(tap, at["step"])), _V)
-            return [b.add(held[0], b.mul(x, w))]
+            w = load(b, b.add(at["weights"], b.mul(tap, row_bytes)), _V)
+            xs = [(b.sext if signed else b.zext)(load(b, b.add(x, place), _BYTES), _V) for x in windows]
+            return [b.add(total, b.mul(x, w)) for total, x in zip(held, xs, strict=True)]
 
-        (total,) = loop(b, at["taps"], [begin], add)
-        b.store(total, b.inttoptr(at["y"], _V.as_pointer())).align = 4
+        for i, total in enumerate(loop(b, at["taps"], [load(b, at["start"], _V)] * rows, add)):
+            to = b.inttoptr(b.add(at["y"], b.mul(row_bytes, I64(i))), _V.as_pointer())
+            b.store(total, to).align = 4
         return context.get_dummy_value()
 
     def typed(
-        typing: Any, y: Any, x: Any, taps: Any, places: Any, weights: Any, step: Any, start: Any
+        typing: Any, y: Any, pitch: Any, x: Any, offsets: Any, taps: Any, places: Any, weights: Any, start: Any
     ) -> tuple[Any, Callable[..., Any]]:
         return types.void(*[types.intp] * len(_NAMES)), code
 
     return intrinsic(typed)
 
 
-_signed, _unsigned = _sixteen(True), _sixteen(False)
+_signed, _unsigned = _sixteen(ROWS, True), _sixteen(ROWS, False)
+_signed_1, _unsigned_1 = _sixteen(1, True), _sixteen(1, False)
 
 
 @jit
@@ -55,11 +59,16 @@ def depthwise(
 
     Constants have `pitch` columns, a multiple of 16; so many bytes of each pixel are read, past its channels too.
     """
-    at = longs(offsets, rows)
-    for i in range(rows):
-        for c in range(0, pitch, 16):
-            out, x = y + 4 * (pitch * i + c), base + at[i] + c
-            if unsigned:
-                _unsigned(out, x, taps, places, weights + 4 * c, 4 * pitch, start + 4 * c)
+    for c in range(0, 4 * pitch, 4 * LANES):
+        x, i = base + c // 4, 0
+        while i < rows:
+            out, at = y + 4 * pitch * i + c, offsets + 8 * i
+            if rows - i >= ROWS and unsigned:
+                _unsigned(out, pitch, x, at, taps, places, weights + c, start + c)
+            elif rows - i >= ROWS:
+                _signed(out, pitch, x, at, taps, places, weights + c, start + c)
+            elif unsigned:
+                _unsigned_1(out, pitch, x, at, taps, places, weights + c, start + c)
             else:
-                _signed(out, x, taps, places, weights + 4 * c, 4 * pitch, start + 4 * c)
+                _signed_1(out, pitch, x, at, taps, places, weights + c, start + c)
+            i += ROWS if rows - i >= ROWS else 1

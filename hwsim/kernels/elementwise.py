@@ -12,6 +12,7 @@ import numpy as np
 
 from ..jit import jit
 from ..rounding import shift_right_scalar
+from .llvm import shifted
 from .memory import longs, words
 
 
@@ -89,14 +90,21 @@ def shift(y: Any, x: Any, n: Any, bits: Any, rounding: Any) -> None:
 
 @jit
 def shift_by(
-    y: Any, x: Any, s: Any, rows: Any, pitch: Any, single: Any, bits: Any, rounding: Any, lo: Any, hi: Any
+    y: Any, x: Any, s: Any, rows: Any, pitch: Any, single: Any, bits: Any, rounding: Any, lo: Any, hi: Any, short: Any
 ) -> None:
-    """``y = saturate(round(x / 2**(s + bits)))``; filling of `s` is masked to a shift that is defined."""
+    """``y = saturate(round(x / 2**(s + bits)))``; filling of `s` is masked to a shift that is defined.
+
+    `short`: all shifts are 1..32 bits and 32 bits hold x + 1, so the half is added when there is room for it.
+    """
     for i in range(rows):
         out, given = words(y + 4 * pitch * i, pitch), words(x + 4 * pitch * i, pitch)
         if single:
             count = words(s + 4 * i, 1)[0] + bits
-            if rounding == 1:
+            if rounding == 1 and short:
+                less, one, least, most = np.int32(count - 1), np.int32(1), np.int32(lo), np.int32(hi)
+                for j in range(pitch):
+                    out[j] = min(max(shifted(np.int32(shifted(given[j], less) + one), one), least), most)
+            elif rounding == 1:
                 half = (np.int64(1) << count) >> 1
                 for j in range(pitch):
                     out[j] = min(max((given[j] + half) >> count, lo), hi)

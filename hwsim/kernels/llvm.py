@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 I8, I16, I32, I64 = (ir.IntType(n) for n in (8, 16, 32, 64))
 
@@ -40,3 +42,14 @@ def loop(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, lis
     b.cbranch(b.icmp_signed("<", following, count), again, done)
     b.position_at_end(done)
     return after
+
+
+def _shifted(typing: Any, x: Any, bits: Any) -> Any:
+    def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
+        return b.ashr(*values)
+
+    return types.int32(types.int32, types.int32), code
+
+
+shifted: Any = intrinsic(_shifted)
+"""``x >> bits`` of int32, bits 0..31. Why: numba's own shift widens both to 64 bits."""

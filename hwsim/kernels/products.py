@@ -14,7 +14,7 @@ from .memory import longs, signed_bytes, unsigned_bytes, words
 from .tile import tile
 
 PANEL = 64
-_6x64, _12x32, _12x16 = tile(6, 64), tile(12, 32), tile(12, 16)
+_6x64, _4x64, _12x32, _12x16 = tile(6, 64), tile(4, 64), tile(12, 32), tile(12, 16)
 _1x64, _1x32, _1x16 = tile(1, 64), tile(1, 32), tile(1, 16)
 
 
@@ -33,28 +33,39 @@ def multiply(
     j, c_row, depth = 0, 4 * columns, segments * steps
     while j < columns:
         n = panel(columns - j)
-        height = 6 if n == 64 else 12
         i = 0
         while i < rows:
-            if rows - i < height and rows >= height:
-                i = rows - height  # the last rows once more: the same numbers
+            height = _height(n, rows, rows - i)
+            i = min(i, rows - height)  # the last rows once more: the same numbers
             at, out = addresses + 8 * i, c + c_row * i + 4 * j
             where, total = start + 4 * j, sums + 4 * j
-            if rows < height and n == 64:
+            if height == 1 and n == 64:
                 _1x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
-            elif rows < height and n == 32:
+            elif height == 1 and n == 32:
                 _1x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
-            elif rows < height:
+            elif height == 1:
                 _1x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+            elif height == 4:
+                _4x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
             elif n == 64:
                 _6x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
             elif n == 32:
                 _12x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
             else:
                 _12x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
-            i += 1 if rows < height else height
+            i += height
         b += depth * 4 * n
         j += n
+
+
+@jit
+def _height(columns: Any, rows: Any, left: Any) -> Any:
+    """Of the next tile, so that all of them do few rows twice: 6 and 4 make every even number from 4 on."""
+    if columns == 64:
+        if rows >= 6 and (left >= 9 or left == 6 or left == 5):
+            return 6
+        return 4 if rows >= 4 else 1
+    return 12 if rows >= 12 else 1
 
 
 @jit

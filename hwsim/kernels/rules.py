@@ -17,7 +17,8 @@ from ..rounding import ROUNDINGS
 from . import machine
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
-from .scaling import constants
+from .scaling import WIDE, constants
+from .tables import small
 from .writer import WORD, Unfit, Writer, lead, width
 
 HALF_UP = ROUNDINGS.index("half_up")
@@ -144,20 +145,21 @@ def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
     zero, many = _zero(x), op.contract.channels > 1
     multiplier, shift, rounding = _dyadic(op.contract)
     multiplier, shift = (np.asarray(c, np.int64) for c in (multiplier, shift))
-    times = max(TILED // made.pitch, 1)
+    row = made.pitch if many else 1
 
-    def constant(values: Any, kind: Any) -> Any:
-        return np.tile(w.numbers(values, made.pitch, kind), times) if many else w.numbers(values, 1, kind)
+    def constant(values: Any, kind: Any, period: int) -> Any:
+        return np.tile(w.numbers(values, row, kind), period // row)
 
-    columns = made.pitch * times * many
     fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-zero).magnitude)
     if fast is not None and made.pitch > 1:
-        m, add_, r, left = (constant(c, np.int32) if isinstance(c, np.ndarray) else c for c in fast)
-        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, columns, WORDS, zero, left, *op.limits)
+        period = row if WIDE % row else WIDE
+        m, add_, r = (constant(c, np.int32, period) for c in fast[:3])
+        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, period, WORDS, zero, fast[3], *op.limits)
         return
-    m, s = constant(multiplier, np.int32), constant(shift, np.int64)
+    columns = max(TILED // row, 1) * row if many else 1
+    m, s = constant(multiplier, np.int32, columns), constant(shift, np.int64, columns)
     ends = (zero, op.zero_point, *op.limits)
-    w.emit(machine.DYADIC, made, given, made.pitch, m, s, columns, ROUNDINGS.index(rounding), *ends)
+    w.emit(machine.DYADIC, made, given, made.pitch, m, s, columns * many, ROUNDINGS.index(rounding), *ends)
 
 
 def _dyadic(contract: Any) -> tuple[Any, Any, str]:
@@ -180,7 +182,10 @@ def table(w: Writer, node: Node) -> None:
         raise Unfit(f"{out.name}: other columns")
     places = np.arange(codes.lo, codes.hi + 1).astype(x.type.fmt.dtype)
     results = np.asarray(node.op.run((QType(places.shape, x.type.fmt),), places))
-    made = w.new(out)
+    made, found = w.new(out), small(results)
+    if found is not None:
+        w.emit(machine.LOOK_UP_SMALL, made, given, made.pitch, found[0], codes.lo, found[1])
+        return
     entries = w.numbers(results, results.size)
     w.emit(machine.LOOK_UP, made, given, made.pitch, entries, codes.lo, results.size)
 
@@ -241,9 +246,10 @@ def shift_by(w: Writer, node: Node) -> None:
     if count.width not in (1, width(out)) or not op.limits.inside(WORD):
         raise Unfit(f"{out.name}: other columns")
     made = w.new(out)
-    rounding = ROUNDINGS.index(op.rounding)
-    single = int(count.width == 1)
-    w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits)
+    rounding, single = ROUNDINGS.index(op.rounding), int(count.width == 1)
+    counts = w.reach(s).shifted(op.bits)
+    short = int(counts.inside(Interval(1, 32)) and w.reach(x).hi < WORD.hi)
+    w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits, short)
 
 
 def reshape(w: Writer, node: Node) -> None:

@@ -20,8 +20,10 @@ from ..rounding import Ints
 from .llvm import I8, I16, I32, I64, load, loop, splat
 
 LANES = 16
+WIDE = 64
+"""Columns whose constants stay in registers while rows go by."""
 _V, _PAIRS = ir.VectorType(I32, LANES), ir.VectorType(I64, LANES // 2)
-_NAMES = ("y", "x", "n", "m", "add", "r", "zero", "left", "lo", "hi")
+_NAMES = ("y", "x", "rows", "pitch", "m", "add", "r", "zero", "left", "lo", "hi")
 
 
 def constants(
@@ -49,39 +51,55 @@ def constants(
     return m, add, r, left
 
 
-def _scale(target: Any, many: bool) -> Any:
-    """The loop over `n` numbers, a multiple of 16; constants are one each or, `many`, one a number."""
+def _block(target: Any, columns: int, plain: bool) -> Any:
+    """The loop over rows of `columns` numbers, `pitch` apart, with a constant each.
+
+    `plain`: zero and left are 0, and lo and hi the ends of `target` if that is narrow; then they cost nothing.
+    """
 
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
         at = dict(zip(_NAMES, values, strict=True))
         wide = {name: splat(b, b.trunc(at[name], I32), LANES) for name in ("zero", "left", "lo", "hi")}
-        fixed = [] if many else [splat(b, load(b, at[name], I32), LANES) for name in ("m", "add", "r")]
+        if plain:
+            wide["zero"] = wide["left"] = None
+        if plain and target is not I32:
+            most = (1 << target.width - 1) - 1
+            wide["lo"], wide["hi"] = (ir.Constant(_V, [limit] * LANES) for limit in (~most, most))
+        firsts = range(0, columns, LANES)
+        known = [[load(b, _place(b, at[name], I64(j), I32), _V) for name in ("m", "add", "r")] for j in firsts]
+        multipliers = [[half(b, m) for half in (_even, _odd)] for m, _, _ in known]
 
-        def step(number: Any, none: list[Any]) -> list[Any]:
-            i = b.mul(number, I64(LANES))
-            m, add, r = fixed or (load(b, _place(b, at[name], i, I32), _V) for name in ("m", "add", "r"))
-            x = load(b, _place(b, at["x"], i, I32), _V)
-            x = b.shl(b.sub(x, wide["zero"]), wide["left"])
-            high = b.shuffle_vector(
-                *(b.bitcast(b.mul(half(b, x), half(b, m)), _V) for half in (_even, _odd)),
-                ir.Constant(_V, [j // 2 * 2 + 1 + j % 2 * LANES for j in range(LANES)]),
-            )
-            y = b.ashr(b.add(high, add), r)
-            y = _limit(b, "slt", _limit(b, "sgt", y, wide["lo"]), wide["hi"])
-            if target is not I32:
-                y = b.trunc(y, ir.VectorType(target, LANES))
-            b.store(y, b.inttoptr(_place(b, at["y"], i, target), y.type.as_pointer())).align = 1
+        def row(number: Any, none: list[Any]) -> list[Any]:
+            begin = b.mul(number, at["pitch"])
+            for j, (_, add, r), halves in zip(firsts, known, multipliers, strict=True):
+                i = b.add(begin, I64(j))
+                y = _scaled(b, load(b, _place(b, at["x"], i, I32), _V), halves, add, r, wide)
+                if target is not I32:
+                    y = b.trunc(y, ir.VectorType(target, LANES))
+                b.store(y, b.inttoptr(_place(b, at["y"], i, target), y.type.as_pointer())).align = 1
             return none
 
-        loop(b, b.sdiv(at["n"], I64(LANES)), [], step)
+        loop(b, at["rows"], [], row)
         return context.get_dummy_value()
 
     def typed(
-        typing: Any, y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, zero: Any, left: Any, lo: Any, hi: Any
-    ) -> tuple[Any, Callable[..., Any]]:
+        typing: Any, y: Any, x: Any, rows: Any, pitch: Any, m: Any, add: Any, r: Any, zero: Any, left: Any, lo: Any,
+        hi: Any,
+    ) -> tuple[Any, Callable[..., Any]]:  # fmt: skip
         return types.void(*[types.intp] * len(_NAMES)), code
 
     return intrinsic(typed)
+
+
+def _scaled(b: ir.IRBuilder, x: Any, multipliers: list[Any], add: Any, r: Any, wide: dict[str, Any]) -> Any:
+    """16 results, as 32 bits."""
+    if wide["left"] is not None:
+        x = b.shl(b.sub(x, wide["zero"]), wide["left"])
+    products = [b.mul(half(b, x), m) for half, m in zip((_even, _odd), multipliers, strict=True)]
+    order = ir.Constant(_V, [j // 2 * 2 + 1 + j % 2 * LANES for j in range(LANES)])
+    high = b.shuffle_vector(*(b.bitcast(p, _V) for p in products), order)
+    y = b.ashr(b.add(high, add), r)
+    return _limit(b, "slt", _limit(b, "sgt", y, wide["lo"]), wide["hi"])
 
 
 def _place(b: ir.IRBuilder, base: Any, i: Any, kind: Any) -> Any:
@@ -104,31 +122,52 @@ def _limit(b: ir.IRBuilder, which: str, v: Any, limit: Any) -> Any:
     return b.select(kept, v, limit)
 
 
-_one_8, _one_16, _one_32 = (_scale(t, False) for t in (I8, I16, I32))
-_many_8, _many_16, _many_32 = (_scale(t, True) for t in (I8, I16, I32))
+_plain_8, _any_8, _any_16, _plain_32, _any_32 = (
+    _block(target, WIDE, plain) for target, plain in ((I8, True), (I8, False), (I16, False), (I32, True), (I32, False))
+)
+_few_8, _few_16, _few_32 = (_block(target, LANES, False) for target in (I8, I16, I32))
 
 
 @jit
 def scale(
-    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, columns: Any, target: Any, zero: Any, left: Any, lo: Any, hi: Any
+    y: Any, x: Any, n: Any, m: Any, add: Any, r: Any, period: Any, target: Any, zero: Any, left: Any, lo: Any, hi: Any
 ) -> None:
     """`n` numbers, a multiple of 16, of a register into containers of 8, 16 or 32 bits (`target` 0, 1, 2).
 
-    Constants are one each (`columns` 0) or stand for `columns` numbers, a multiple of 16.
+    Constants stand for `period` numbers, a multiple of 16, and for the next ones again.
     """
-    if columns == 0:
+    rows, c = n // period, 0
+    while c < period and rows > 0:
+        wide = period - c >= WIDE
+        _columns(wide, y + (c << target), x + 4 * c, rows, period, m + 4 * c, add + 4 * c, r + 4 * c,
+                 target, zero, left, lo, hi)  # fmt: skip
+        c += WIDE if wide else LANES
+    done = rows * period
+    for i in range(done, n, LANES):
+        at = 4 * (i - done)
+        _columns(False, y + (i << target), x + 4 * i, 1, period, m + at, add + at, r + at, target, zero, left, lo, hi)
+
+
+@jit
+def _columns(
+    wide: Any, y: Any, x: Any, rows: Any, pitch: Any, m: Any, add: Any, r: Any, target: Any, zero: Any, left: Any,
+    lo: Any, hi: Any,
+) -> None:  # fmt: skip
+    plain = zero == 0 and left == 0
+    if not wide:
         if target == 0:
-            _one_8(y, x, n, m, add, r, zero, left, lo, hi)
+            _few_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
         elif target == 1:
-            _one_16(y, x, n, m, add, r, zero, left, lo, hi)
+            _few_16(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
         else:
-            _one_32(y, x, n, m, add, r, zero, left, lo, hi)
-        return
-    for begin in range(0, n, columns):
-        some, out, given = min(columns, n - begin), y + (begin << target), x + 4 * begin
-        if target == 0:
-            _many_8(out, given, some, m, add, r, zero, left, lo, hi)
-        elif target == 1:
-            _many_16(out, given, some, m, add, r, zero, left, lo, hi)
-        else:
-            _many_32(out, given, some, m, add, r, zero, left, lo, hi)
+            _few_32(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif target == 0 and plain and lo == -128 and hi == 127:
+        _plain_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif target == 0:
+        _any_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif target == 1:
+        _any_16(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif plain:
+        _plain_32(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    else:
+        _any_32(y, x, rows, pitch, m, add, r, zero, left, lo, hi)

@@ -48,7 +48,7 @@ class Writer:
     """A program being written for nodes of `graph`; `constants` are its constants and what was computed of them.
 
     `registers` holds values as integers of their codes; `integers` float formats on their grid, `bytes` operands of
-    products.
+    products, `loaded` what was read from an array with a row for each of these rows.
     """
 
     graph: Graph
@@ -57,6 +57,7 @@ class Writer:
     registers: dict[str, Register] = field(default_factory=dict)
     integers: dict[str, Register] = field(default_factory=dict)
     bytes: dict[str, Register] = field(default_factory=dict)
+    loaded: dict[tuple[str, tuple[int, ...]], Register] = field(default_factory=dict)
 
     def emit(self, number: int, *arguments: Argument) -> None:
         """One more instruction."""
@@ -81,6 +82,8 @@ class Writer:
         """Codes of `value`, a row for each row of `like`: as computed, or loaded."""
         if value.name in self.registers:
             return self.registers[value.name]
+        if (value.name, lead(like)) in self.loaded:
+            return self.loaded[value.name, lead(like)]
         if not value.type.sample_shape:
             raise Unfit(f"{value.name}: no rows")
         dtype = value.type.fmt.dtype
@@ -96,6 +99,8 @@ class Writer:
         self.emit(machine.LOAD, made, width(value), made.pitch, base, offsets, container, dense)
         if lead(value) == lead(like):
             self.registers[value.name] = made
+        else:
+            self.loaded[value.name, lead(like)] = made
         return made
 
     def access(self, kind: Kind, *what: str) -> Iterable[Access]:

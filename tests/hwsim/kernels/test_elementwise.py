@@ -3,12 +3,14 @@ import pytest
 
 from hwsim import INT4, INT8, INT16, INT32, UINT8, UINT16, Dyadic16, Graph, QTensor, QType
 from hwsim.formats import FP4_E2M1, FP8_E4M3, INT64, UINT1, UINT4, IntFormat
+from hwsim.kernels.elementwise import shift_by
 from hwsim.ops import Add, Lut, Mul, Normalize, Pwl, Reduce, Requant, Reshape, Select, Shift, ShiftBy
 from hwsim.ops.lut import table_size
 from hwsim.rounding import ROUNDINGS
 from tests.hwsim.kernels.both import WIDTHS, alone, check, codes, fixed, given
 
 UINT5 = IntFormat("uint5", 5, signed=False)
+FULL = (-(1 << 31), (1 << 31) - 1)
 
 
 def constants(g, fmt, width, **more):
@@ -203,6 +205,25 @@ def test_shifts_by_numbers(width):
         g.output(g.add(ShiftBy(bits=i % 3 * 15, rounding=rounding, fmt=(INT8, UINT8, INT16)[i % 3]), x, s))
     check(g, on_machine=False)
     assert set(alone(g)) <= {"shift_by"}  # numbers of other columns
+
+
+def test_shifts_that_fit_32_bits():
+    """All counts a row may have, at the ends of x and around ties."""
+    g = Graph()
+    x, counts = given(g, "x", IntFormat("int31", 31), 32, 17), given(g, "s", UINT5, 32, 1)
+    g.output(*(g.add(ShiftBy(bits=b, rounding="half_up", fmt=INT16), x, counts) for b in (0, 1, 2)))
+    most = given(g, "most", INT32, 32, 17)
+    g.output(g.add(ShiftBy(bits=1, rounding="half_up", fmt=INT32), most, counts))
+    ties = codes(INT16, 2, 32, 17).astype(np.int32) << (np.arange(32) % 15)[:, None]
+    ties[:, :, :4] = [-(1 << 30), (1 << 30) - 1, -1, 0]
+    rows = np.broadcast_to(np.arange(32, dtype=np.uint8)[:, None], (2, 32, 1)).copy()
+    check(g, {"x": ties, "s": rows, "most": np.full_like(ties, FULL[1])}, samples=2)
+    ends = np.array([-(1 << 31), 1 - (1 << 31), -3, -2, -1, 0, 1, 2, (1 << 31) - 3, (1 << 31) - 2] * 2, np.int32)[:16]
+    y = np.empty_like(ends)
+    for bits in range(1, 33):
+        count = np.array([bits], np.int32)
+        shift_by.dispatcher(*(a.ctypes.data for a in (y, ends, count)), 1, 16, 1, 0, 1, *FULL, 1)
+        assert y.tolist() == [(int(v) + (1 << bits - 1)) >> bits for v in ends]
 
 
 def test_other_names_for_the_same_rows():

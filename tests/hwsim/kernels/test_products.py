@@ -20,7 +20,7 @@ def bias(g, n, scale=0.5, size=1 << 20):
     return g.constant(f"bias{len(g.constants)}", QTensor(QType((n,), INT24, scale), c))
 
 
-@pytest.mark.parametrize("rows", [1, 5, 11, 12, 13, 49])
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 49])
 @pytest.mark.parametrize(("k", "n"), SIZES)
 def test_rows_times_constants(k, n, rows):
     g = Graph()

@@ -85,30 +85,39 @@ def test_every_container(most, target, zero):
     ratio = most >> 6
     shift = 15 + ratio.bit_length()
     made = constants(np.array([40001]), np.array([shift]), "half_up", -2, most + zero)
-    m, add, r = (np.asarray(c, np.int32) for c in made[:3])
+    m, add, r = (np.full(64, c, np.int32) for c in made[:3])
     y = np.full(n + 32, 77, dtype)
     given = np.concatenate([x, x[:16]])
     where = (a.ctypes.data for a in (m, add, r))
-    scale(y[16:].ctypes.data, given.ctypes.data, n, *where, 0, target, zero, made[3], -100, 101)
+    scale(y[16:].ctypes.data, given.ctypes.data, n, *where, 64, target, zero, made[3], -100, 101)
     want = [min(max(exact(int(v) - zero, 40001, shift, "half_up", -2), -100), 101) for v in x]
     assert y[16 : 16 + n].tolist() == want
     assert (y[:16] == 77).all()
     assert (y[16 + n :] == 77).all()
 
 
-@pytest.mark.parametrize("rows", [1, 2, 5])
-@pytest.mark.parametrize("target", range(3))
-def test_a_constant_a_column(target, rows):
-    rng, columns = np.random.default_rng(rows), 32
-    n = rows * 16  # less than `columns`, or no multiple of it
-    multiplier, shift = rng.integers(1 << 15, 1 << 16, 16), rng.integers(20, 30, 16)
-    made = constants(multiplier, shift, "half_up", 1, 1 << 14)
-    m, add, r = (np.tile(np.asarray(c, np.int32), 2) for c in made[:3])
+ENDS = [(t, ends) for ends in ((-128, 127), (-128, 0), (-100, 127)) for t in range(3)] + [(1, (-32768, 32767))]
+
+
+@pytest.mark.parametrize(("target", "ends"), ENDS)
+@pytest.mark.parametrize(
+    ("numbers", "columns"), [(16, 64), (32, 64), (80, 64), (320, 64), (240, 48), (320, 80), (448, 192)]
+)
+@pytest.mark.parametrize("zero", [0, 7])
+def test_a_constant_a_column(zero, numbers, columns, target, ends):
+    """Less than `columns`, a multiple, or none; columns that are whole blocks of 64 or not."""
+    rng, n = np.random.default_rng(numbers), numbers
+    multiplier, shift = rng.integers(1 << 15, 1 << 16, columns), rng.integers(20, 30, columns)
+    made = constants(multiplier, shift, "half_up", 1, (1 << 14) + 7)
+    m, add, r = (np.asarray(c, np.int32) for c in made[:3])
     x, y = rng.integers(-(1 << 14), 1 << 14, n).astype(np.int32), np.full(n + 16, 77, TARGETS[target])
     where = (a.ctypes.data for a in (m, add, r))
-    scale(y.ctypes.data, x.ctypes.data, n, *where, columns, target, 0, made[3], -128, 127)
+    scale(y.ctypes.data, x.ctypes.data, n, *where, columns, target, zero, made[3], *ends)
     want = [
-        min(max(exact(int(v), int(multiplier[i % 16]), int(shift[i % 16]), "half_up", 1), -128), 127)
+        min(
+            max(exact(int(v) - zero, int(multiplier[i % columns]), int(shift[i % columns]), "half_up", 1), ends[0]),
+            ends[1],
+        )
         for i, v in enumerate(x)
     ]
     assert y[:n].tolist() == want

@@ -24,7 +24,7 @@ MACHINES = {
     "neon": (arm.TRIPLE, "+neon,+dotprod"),
     "plain on arm": (arm.TRIPLE, "+neon"),
 }
-SHAPES = [(1, 16), (6, 64), (12, 32), (1, 64), (12, 16), (1, 32)]  # of `hwsim.kernels.products`
+SHAPES = [(1, 16), (6, 64), (4, 64), (12, 32), (1, 64), (12, 16), (1, 32)]  # of `hwsim.kernels.products`
 
 
 class Context:

@@ -1,0 +1,52 @@
+"""Tables in vector registers against plain indexing, here and compiled for CPUs that have less."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hwsim.kernels.tables import ENTRIES, look_up_small, small
+
+SIZES = (1, 2, 63, 64, 65, 127, 128, 129, 255, 256)
+
+
+def agrees():
+    """Every index of tables of all sizes, of numbers with and without a sign, before and after any numbers."""
+    rng = np.random.default_rng(0)
+    for size in SIZES:
+        for least, span in ((0, 65535), (-32768, 65535), (-511, 17000), (7, 0), (2**31 - 1 - 65535, 65535)):
+            results = rng.integers(least, least + span, size, endpoint=True)
+            results[:1], results[-1:] = least + span, least
+            entries, add = small(results)
+            for first, n in ((-128, 256), (0, 1), (256, 31), (-(2**31), 33), (2**31 - 256, 95)):
+                index = np.concatenate([np.arange(size), rng.integers(0, size, 256)])[:n]
+                x, y = (first + index).astype(np.int32), np.full(n + 8, 77, np.int32)
+                strange = rng.random(n) < 0.1  # the filling of rows may be any number
+                x[strange] = rng.integers(-(2**31), 2**31, n)[strange]
+                look_up_small(y.ctypes.data, x.ctypes.data, n, entries.ctypes.data, first, add)
+                assert y[:n][~strange].tolist() == results[index[~strange]].tolist()
+                assert (y[n:] == 77).all()
+
+
+def test_every_entry():
+    agrees()
+
+
+@pytest.mark.parametrize("features", ["+sse2", "+avx,+avx2,+bmi,+bmi2,+fma"])
+def test_cpus_without_the_permutation(features, tmp_path):
+    env = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CPU_NAME": "x86-64",
+        "NUMBA_CPU_FEATURES": features,
+    }
+    code = "from tests.hwsim.kernels.test_tables import agrees; agrees()"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_no_small_table():
+    assert small(np.zeros(ENTRIES + 1, int)) is None
+    assert small(np.array([-1, 65535])) is None
+    assert small(np.array([-1, 65534]))[1] == -1
