@@ -18,7 +18,7 @@ from .bench_simulate_models import MODELS, Subject, present, subject
 from .bench_simulate_parts import PARTS
 from .bench_simulate_record import Aim, Row, aims, ratio, table
 from .progress import steps
-from .turns import one_core, repeated, take_turns
+from .turns import TURN, one_core, repeated, take_turns
 
 if TYPE_CHECKING:
     from codegen.runners.batched import Batched
@@ -27,14 +27,14 @@ THREADS = (1, 2)
 TOURNAMENT = 3  # rounds after which the `FINALISTS` fastest variants of ONNX Runtime are left
 FINALISTS = 3
 PATIENCE = 1.0  # seconds
-REST = 0.03  # seconds after which threads of another engine no longer wait for work
+REST = 0.1  # seconds after which threads of another engine no longer wait for work: ONNX Runtime's spin 40 to 53 ms
 TOOLS = ("numpy", "numba", "onnxruntime", "qonnx", "tflite_micro")
-NOTES = """ms of the whole batch, medians of interleaved rounds; ratios: medians over the rounds. One thread: CPU
-seconds on one core; two: wall seconds. Engines that take more than {patience:g} s have 3 rounds; numpy runs fewer
-samples, scaled to the batch; it, TFLM and qonnx are run on one core alone. Of the variants that ONNX Runtime's tool
-makes the {finalists} fastest take part. Each engine is fed what its user has, reals where the network takes
-reals; {exact}: codes. hwsim's codes are numpy's and the exact form's on the first
-samples; steps off: between an engine's output and ours, in the mean. {processor}"""
+NOTES = """ms of the whole batch, medians of interleaved rounds; ratios: medians over the rounds. A turn runs batch
+after batch for {turn:.0f} ms at least. One thread: CPU seconds on one core; two: wall seconds. Engines that take
+more than {patience:g} s have 3 rounds; numpy runs fewer samples, scaled to the batch; it, TFLM and qonnx are run on
+one core alone. Of the variants that ONNX Runtime's tool makes the {finalists} fastest take part. Each engine is fed
+what its user has, reals where the network takes reals; {exact}: codes. hwsim's codes are numpy's
+and the exact form's on the first samples; steps off: between an engine's output and ours, in the mean. {processor}"""
 
 
 @dataclass
@@ -75,7 +75,9 @@ def run(args: argparse.Namespace) -> tuple[str, Any]:
 
 def text_of(found: Found) -> str:
     """What is printed."""
-    notes = NOTES.format(patience=PATIENCE, finalists=FINALISTS, exact=engine.EXACT, processor=processor())
+    notes = NOTES.format(
+        turn=1e3 * TURN, patience=PATIENCE, finalists=FINALISTS, exact=engine.EXACT, processor=processor()
+    )
     tables = [table(found.rows), notes] if found.rows else []
     ends = [*map(str, found.aims), *dict.fromkeys(found.missing)]
     return "\n\n".join([*tables, *found.texts, "\n".join(ends)])
@@ -110,7 +112,7 @@ def turns(
         engines = [*engine.ours(model, inputs, threads), *rivals, engine.exact(model, inputs, threads)]
         engines += [*engine.slow(model, inputs), *engine.outsiders(model, inputs, missing)] if threads == 1 else []
         calls, rest = [repeated(e.run) for e in engines], REST if threads > 1 else 0
-        seconds = take_turns(calls, rounds, clock=clock, patience=PATIENCE, rest=rest)
+        seconds = take_turns(calls, rounds, clock=clock, least=TURN, patience=PATIENCE, rest=rest)
     whole = [[s * batch / e.samples for s in mine] for e, mine in zip(engines, seconds, strict=True)]
     best = min((s for e, s in zip(engines, whole, strict=True) if e in rivals), key=median, default=None)
     rows = []
@@ -144,7 +146,7 @@ def fastest(
             alike.append(v)
         else:
             missing.append(f"{model.name}: {v.name} left out: its outputs are {away:.0f} steps off in the mean")
-    seconds = take_turns([repeated(e.run) for e in alike], TOURNAMENT, clock=clock)
+    seconds = take_turns([repeated(e.run) for e in alike], TOURNAMENT, clock=clock, least=TURN)
     order = sorted(range(len(alike)), key=lambda i: median(seconds[i]))
     return [alike[i] for i in order[:FINALISTS]]
 

@@ -10,6 +10,8 @@ from time import process_time, sleep
 
 BATCH = 3e-3
 """Seconds of one turn, at least: the clock and the loop around an engine's calls count for nothing then."""
+TURN = 20e-3
+"""The same where batch comes after batch: caches hold then what the engine itself left there."""
 FEW = 3
 """Rounds of an engine whose turns outlast the patience."""
 Repeat = Callable[[int], object]
@@ -31,7 +33,13 @@ def one_core() -> Iterator[int]:
 
 
 def take_turns(
-    engines: Sequence[Repeat], rounds: int, *, clock: Clock = process_time, patience: float = inf, rest: float = 0
+    engines: Sequence[Repeat],
+    rounds: int,
+    *,
+    clock: Clock = process_time,
+    least: float = BATCH,
+    patience: float = inf,
+    rest: float = 0,
 ) -> list[list[float]]:
     """Seconds of one inference, of each engine in each round. Each round begins with another engine.
 
@@ -40,10 +48,11 @@ def take_turns(
         rounds: turns of each.
         clock: CPU seconds of all threads of the process, since what else the machine does counts less there; for
             engines of several threads `time.perf_counter`.
+        least: seconds of a turn; the longer, the less counts what the engine before left in the caches.
         patience: an engine of which a turn takes longer has the first `FEW` rounds alone.
         rest: seconds before a turn, in which threads of the engine before stop waiting for more work.
     """
-    times = [_enough(e, clock) for e in engines]
+    times = [_enough(e, clock, least) for e in engines]
     seconds: list[list[float]] = [[] for _ in engines]
     for r in range(rounds):
         for i in range(len(engines)):
@@ -65,12 +74,13 @@ def repeated(once: Callable[[], object]) -> Repeat:
     return repeat
 
 
-def _enough(repeat: Repeat, clock: Clock) -> int:
-    """How often to run, so that a turn takes `BATCH`; warms the engine up."""
+def _enough(repeat: Repeat, clock: Clock, least: float) -> int:
+    """How often to run, so that a turn takes so long; the first run, in which an engine gets ready, says nothing."""
+    repeat(1)
     times = 1
-    while (spent := _spent(repeat, times, clock)) < BATCH / 4:
+    while (spent := _spent(repeat, times, clock)) < least / 4:
         times *= 4
-    return max(1, ceil(times * BATCH / spent))
+    return max(1, ceil(times * least / spent))
 
 
 def _spent(repeat: Repeat, times: int, clock: Clock) -> float:

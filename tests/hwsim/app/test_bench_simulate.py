@@ -12,12 +12,19 @@ pytest.importorskip("onnxruntime")
 
 from codegen.runners import ort_quantized
 from codegen.runners.batched import Batched, batched_ort
-from hwsim.app import bench_simulate, bench_simulate_engines, bench_simulate_models, bench_simulate_parts
+from hwsim.app import (
+    bench_simulate,
+    bench_simulate_engines,
+    bench_simulate_models,
+    bench_simulate_parts,
+    bench_simulate_peak,
+)
 from hwsim.app.bench_simulate_process import fresh, largest
 from hwsim.app.bench_simulate_record import Row, aims
 from hwsim.app.turns import FEW, take_turns
 from hwsim.formats import INT8
 from hwsim.graph import Graph
+from hwsim.kernels import peak
 from hwsim.ops import Reshape
 from hwsim.qtensor import BATCH, QType
 from hwsim.simulation import simulate
@@ -120,6 +127,26 @@ def test_products(hwsim, tmp_path, monkeypatch):
     assert np.array_equal(y, x.astype(int) @ w.astype(int))
 
 
+def test_peaks_of_this_core(hwsim, tmp_path, monkeypatch):
+    """Rates, and what they mean for the models; without the instructions a line says so."""
+    monkeypatch.setattr(bench_simulate_peak, "SHIPPED", ("mlp",))
+    monkeypatch.setattr(bench_simulate_peak, "MINILM", "ds-cnn")
+    file = tmp_path / "simulate.json"
+    for lacks in ([], ["avx512bw"]) if not peak.lacking() else (["avx512bw"],):
+        monkeypatch.setattr(peak, "lacking", lambda lacks=lacks: lacks)
+        status, out, _ = hwsim("bench", "simulate", "--only", "peak", "--rounds", 1, "--json", file)
+        found = json.loads(file.read_text())["simulate"]
+        assert status == 0
+        if lacks:
+            assert found["missing"] == ["peak left out: this CPU has no avx512bw"]
+            continue
+        gops, batch = found["peak"]["gops"], found["peak"]["batches"]["ds-cnn"]
+        assert gops["dot"] > 2 * gops["saturating"] > 0
+        assert batch["macs"] == 227_776
+        assert batch["ms"] == pytest.approx(256 * 227_776 * 2 / gops["dot"] / 1e6)
+        assert "0.23" in out
+
+
 def test_a_wrong_product_has_no_figure(monkeypatch):
     x = np.ones((3, 4), np.int8)
     graph = bench_simulate_parts.product(x, np.ones((4, 2), np.int8))
@@ -167,4 +194,4 @@ def test_turns_with_patience():
     now = [0.0]
     quick, slow = take_turns([engine("quick", 0.5), engine("slow", 2.0)], 5, clock=lambda: now[0], patience=1)
     assert (quick, slow) == ([0.5] * 5, [2.0] * FEW)
-    assert seen[:4] == ["quick", "slow", "quick", "slow"]
+    assert seen[:6] == ["quick", "quick", "slow", "slow", "quick", "slow"]
