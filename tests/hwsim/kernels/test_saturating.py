@@ -131,20 +131,10 @@ def test_batches_vectors_and_starts_that_broadcast():
 
 
 FENCED = """
-import ctypes, mmap, sys
-import numpy as np
 from hwsim.kernels import saturating
+from tests.hwsim.kernels.fence import before_a_fence
 from tests.hwsim.kernels.test_saturating import kernel_agrees
-def fenced(x):
-    page = mmap.PAGESIZE
-    size = -(-x.nbytes // page) * page
-    memory = mmap.mmap(-1, size + page)
-    at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + size), page, 0) == 0
-    y = np.frombuffer(memory, x.dtype, x.size, size - x.nbytes).reshape(x.shape)
-    y[...] = x
-    return y
-kernel_agrees(fenced)
+kernel_agrees(before_a_fence)
 import numba
 from numba.core.registry import cpu_target
 print(saturating.registers(*cpu_target.target_context.codegen().magic_tuple()[::2], cuts=False))

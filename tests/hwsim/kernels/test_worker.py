@@ -1,8 +1,5 @@
 """Where a plan reads its inputs: codes where they lie if nothing is read past them, else in memory of its own."""
 
-import ctypes
-import mmap
-
 import numpy as np
 import pytest
 
@@ -13,18 +10,7 @@ from hwsim.kernels.worker import Worker
 from hwsim.ops import Add, Conv2d, MatMul, Reduce, Shift
 from tests.compare import assert_same
 from tests.hwsim.kernels.both import codes, fixed, given
-
-
-def before_a_fence(x):
-    """A copy of `x` whose last byte is the last of a page, the next one cannot be read."""
-    page = mmap.PAGESIZE
-    size = -(-x.nbytes // page) * page
-    memory = mmap.mmap(-1, size + page)
-    at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(at + size), page, 0) == 0
-    y = np.frombuffer(memory, x.dtype, x.size, size - x.nbytes).reshape(x.shape)
-    y[...] = x
-    return y
+from tests.hwsim.kernels.fence import before_a_fence
 
 
 def product(g, width=16):
