@@ -123,13 +123,13 @@ def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
     constants = folded(graph)
     names = tuple(dict.fromkeys(v.name for v in wanted))
     made = tuple(graph.known[name] for name in names if name not in constants)
-    order = stages(graph, constants)
+    order, kept = stages(graph, constants), set(names)
     readers = [{v.name for node in s.nodes for v in node.ins} for s in order]
     last = {name: i for i, names in enumerate(readers) for name in names}
     steps = []
     for i, stage in enumerate(order):
         computed = [v for node in stage.nodes for v in node.outs]
-        needed = tuple(v for v in computed if v in made or last.get(v.name, -1) > i or not stage.rows)
+        needed = tuple(v for v in computed if v.name in kept or last.get(v.name, -1) > i or not stage.rows)
         dead = [n for n in readers[i] if last[n] == i and n not in constants and n not in {v.name for v in computed}]
         dead += [v.name for v in needed if last.get(v.name, -1) <= i]
         program = _written(Writer(graph, constants), stage, needed) if stage.rows else None
