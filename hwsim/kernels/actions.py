@@ -16,7 +16,7 @@ Act = Callable[[], object]
 
 
 class Actions:
-    """Each is done when it is added, and again by each of `ready`.
+    """Each is done when it is added, unless it is said to have been, and again by each of `ready`.
 
     Why programs are kept and not calls: those that follow each other are one call, which no other thread waits for.
     """
@@ -41,6 +41,10 @@ class Actions:
     def call(self, act: Act) -> None:
         """Call a function."""
         act()
+        self.called(act)
+
+    def called(self, act: Act) -> None:
+        """The same for what has just been done."""
         self._done.append(act)
 
     def ready(self) -> list[Act]:

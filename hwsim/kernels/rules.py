@@ -21,7 +21,6 @@ from .scaling import WIDE, constants
 from .tables import small
 from .writer import WORD, Unfit, Writer, lead, width
 
-HALF_UP = ROUNDINGS.index("half_up")
 MOST_TABLE = 1 << 16
 WORDS = 2  # of `scale`: results in a register; `hwsim.kernels.fusing` may want them narrower
 TILED = 256

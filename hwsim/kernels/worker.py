@@ -116,7 +116,8 @@ class Bound:
             env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
             return
         places = tuple(self.buffers.room(r.shape, r.dtype) for r in made)
-        self.actions.call(partial(_into, places, partial(self.plan.run_node, node, *codes)))
+        _copy(made, places)
+        self.actions.called(partial(_run_into, places, partial(self.plan.run_node, node, *codes)))
         env |= {v.name: place for v, place in zip(node.outs, places, strict=True)}
 
     def _program(self, step: Step, program: Placed, env: dict[str, Codes], ends: Mapping[str, Codes]) -> None:
@@ -139,6 +140,10 @@ class Bound:
         self.actions.program(code, n * step.rows, program.block, program.group, keep=keep)
 
 
-def _into(places: Sequence[Codes], run: Callable[[], Sequence[Codes]]) -> None:
-    for place, r in zip(places, run(), strict=True):
+def _copy(results: Sequence[Codes], places: Sequence[Codes]) -> None:
+    for place, r in zip(places, results, strict=True):
         np.copyto(place, r)
+
+
+def _run_into(places: Sequence[Codes], run: Callable[[], Sequence[Codes]]) -> None:
+    _copy(run(), places)

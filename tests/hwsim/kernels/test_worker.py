@@ -5,9 +5,11 @@ import pytest
 
 from hwsim import INT8, Graph, simulate
 from hwsim.kernels import machine
+from hwsim.kernels.plan import planned
 from hwsim.kernels.plans import plan_of
 from hwsim.kernels.worker import Worker
 from hwsim.ops import Add, Conv2d, MatMul, Reduce, Shift
+from hwsim.simulation import run_node
 from tests.compare import assert_same
 from tests.hwsim.kernels.both import codes, fixed, given
 from tests.hwsim.kernels.fence import before_a_fence
@@ -65,6 +67,23 @@ def test_codes_are_copied_only_where_bytes_past_them_are_read(width, copies):
     (bound,) = worker.bound.values()
     assert sum(code[0] == machine.PAD for code, _, of in bound.outside if of == "x") == copies
     assert_same(simulate(g, {"x": x}, engine="numpy")[name], y)
+
+
+def test_a_node_that_runs_alone_runs_once_a_slice():
+    """The run that finds its place is a run."""
+    g, ran = Graph(), []
+    alone(g)
+
+    def counted(node, *x):
+        ran.append(node)
+        return run_node(node, "numpy", *x)
+
+    made, (x,) = planned(g, g.outputs, counted), g.inputs
+    for calls in (1, 2, 3):
+        values = codes(x.type.fmt, 3, *x.type.sample_shape, seed=calls)
+        (want,), (got,) = simulate(g, {"x": values}, engine="numpy").values(), made.run({"x": values}, 1).values()
+        assert_same(want, got)
+        assert len(ran) == calls
 
 
 def test_each_call_reads_its_own_arrays():
