@@ -18,6 +18,7 @@ from .turns import TURN, one_core, take_turns
 KERNELS = {
     "products of bytes (VPDPBUSD)": "dot",
     "products, each added with saturation in 16 bits (VPMULLW, VPADDSW)": "saturating",
+    "products, each added between limits that are there (VPMULLW, VPMINSW, VPMAXSW, VPADDW)": "limited",
 }
 LOOP = 100_000
 """Repetitions of one call."""
@@ -32,7 +33,7 @@ def peak(rounds: int, missing: list[str]) -> tuple[str, Any, list[Aim]]:
     if lacks := kernels.lacking():
         missing.append(f"peak left out: this CPU has no {', '.join(lacks)}")
         return "", {}, []
-    macs = {"dot": kernels.DOT_MACS, "saturating": kernels.SATURATING_MACS}
+    macs = {"dot": kernels.DOT_MACS, **dict.fromkeys(("saturating", "limited"), kernels.SATURATING_MACS)}
     room = np.ones(kernels.NUMBERS * kernels.VECTOR, np.uint8)
     with one_core():
         found = take_turns([partial(repeat, getattr(kernels, k), room.ctypes.data) for k in macs], rounds, least=TURN)

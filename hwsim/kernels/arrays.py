@@ -134,13 +134,28 @@ def _solid(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
 def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
     y = buffers.room(x.shape, x.dtype)
     if x.itemsize == 1 and x.ndim <= 4:
-        order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-        there, here = (a.transpose(order)[(None,) * (4 - x.ndim)] for a in (y, x))
-        ends = (y.ctypes.data, x.ctypes.data)
-        actions.once(machine.REARRANGE, *ends, *here.shape, *there.strides, *here.strides)
+        axes = _axes(x, y)
+        fields = (field for column in zip(*axes, strict=True) for field in column)
+        actions.once(machine.REARRANGE, y.ctypes.data, x.ctypes.data, *fields)
     else:
         actions.call(partial(np.copyto, y, x))
     return y
+
+
+def _axes(x: Codes, y: Codes) -> list[tuple[int, int, int]]:
+    """(size, step of `y`, step of `x`) of four axes, the largest step of `x` first; neighbours that can be are one.
+
+    The one along which `y` is dense is the last but one: with the last it is a matrix that is turned.
+    """
+    order = sorted((axis for axis in range(x.ndim) if x.shape[axis] > 1), key=lambda axis: -abs(x.strides[axis]))
+    axes: list[tuple[int, int, int]] = []
+    for axis in order:
+        n, there, here = x.shape[axis], y.strides[axis], x.strides[axis]
+        if axes and axes[-1][1:] == (n * there, n * here):
+            n *= axes.pop()[0]
+        axes.append((n, there, here))
+    axes[:-1] = sorted(axes[:-1], key=lambda axis: axis[1] == 1)
+    return [(1, 0, 0)] * (4 - len(axes)) + axes
 
 
 @lru_cache(maxsize=4096)

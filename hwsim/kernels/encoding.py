@@ -1,4 +1,7 @@
-"""``code = saturate(half_even(x / scale) + zero_point)`` for whole batches: the twin of `hwsim.qtensor.encode`."""
+"""``code = saturate(half_even(x / scale) + zero_point)`` for whole batches: the twin of `hwsim.qtensor.encode`.
+
+Codes of 8 bits come from products (`hwsim.kernels.reciprocal`); blocks in which those may differ are divided.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ from ..formats import UINT1, IntFormat
 from ..jit import jit
 from ..qtensor import QType
 from .memory import DTYPES, doubles, floats, longs, shorts, signed_bytes, words
+from .reciprocal import BLOCK, double, single
 
 MOST = (1 << 31) - 1
 """Largest code that the kernel's integers hold."""
+PIECE = 4 * BLOCK
+"""Reals that are divided together."""
 
 
 class NotFiniteError(ValueError):
@@ -28,9 +34,12 @@ def encodes(x: NDArray[Any], t: QType) -> bool:
 
 
 def numbers(t: QType) -> NDArray[np.float64]:
-    """What the kernel must know of a type: scale, zero point, the ends."""
+    """What the kernel must know of a type: scale, zero point, the ends, the scale's reciprocal."""
     assert isinstance(t.fmt, IntFormat)
-    return np.array([t.scale, t.zero_point, t.fmt.min_int, t.fmt.max_int], np.float64)
+    assert isinstance(t.scale, float)
+    with np.errstate(over="ignore"):
+        reciprocal = 1 / np.float64(t.scale)
+    return np.array([t.scale, t.zero_point, t.fmt.min_int, t.fmt.max_int, reciprocal], np.float64)
 
 
 @jit
@@ -48,15 +57,16 @@ def encode(y: Any, x: Any, size: Any, dtype: Any, n: Any, type_numbers: Any, wro
 
 @jit
 def _encode(x: Any, y: Any, dtype: Any, n: Any, type_numbers: Any) -> Any:
+    of = doubles(type_numbers, 5)
     if dtype <= 1:
-        return _into(x, signed_bytes(y, n), doubles(type_numbers, 4))
+        return _multiplied(x, signed_bytes(y, n), of)
     if dtype <= 3:
-        return _into(x, shorts(y, n), doubles(type_numbers, 4))
-    return _into(x, words(y, n), doubles(type_numbers, 4))
+        return _divided(x, shorts(y, n), of)
+    return _divided(x, words(y, n), of)
 
 
 @jit
-def _into(x: Any, codes: Any, of: Any) -> Any:
+def _divided(x: Any, codes: Any, of: Any) -> Any:
     """How many are not finite. NaN gives the smallest code: whoever reads codes must find some."""
     scale, zero, lo, hi, wrong = of[0], of[1], of[2], of[3], 0
     for i in range(x.size):
@@ -66,3 +76,16 @@ def _into(x: Any, codes: Any, of: Any) -> Any:
         codes[i] = np.int32(code if code < hi else hi)
         wrong += 0 if abs(number) < np.inf else 1
     return wrong
+
+
+@jit
+def _multiplied(x: Any, codes: Any, of: Any) -> Any:
+    """`_divided`, piece by piece, where that is needed."""
+    wrong, whole = 0, x.size // BLOCK * BLOCK
+    for i in range(0, whole, PIECE):
+        n = min(PIECE, whole - i)
+        some, made, numbers = x[i : i + n], codes[i : i + n], of[1:]
+        given = (made.ctypes.data, some.ctypes.data, n // BLOCK, numbers.ctypes.data)
+        if single(*given) if x.itemsize == 4 else double(*given):
+            wrong += _divided(some, made, of)
+    return wrong + _divided(x[whole:], codes[whole:], of)

@@ -26,6 +26,15 @@ def splat(b: ir.IRBuilder, x: Any, lanes: int) -> Any:
     return b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
+def joined(b: ir.IRBuilder, parts: list[Any]) -> Any:
+    """Vectors of one length, one after the other; their number is a power of 2."""
+    while len(parts) > 1:
+        n = 2 * parts[0].type.count
+        order = ir.Constant(ir.VectorType(I32, n), list(range(n)))
+        parts = [b.shuffle_vector(*pair, order) for pair in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
 def loop(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, list[Any]], list[Any]]) -> list[Any]:
     """``for i in range(count): state = body(i, state)``, at least once."""
     before, again, done = b.block, b.append_basic_block("loop"), b.append_basic_block("done")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit import jit
-from . import depthwise, elementwise, encoding, memory, products, requantize, scaling, tables
+from . import depthwise, elementwise, encoding, memory, products, rearranging, requantize, scaling, tables
 
 (
     LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, LOOK_UP_SMALL, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
@@ -32,7 +32,7 @@ _in_line, _addresses, _product = products.in_line, products.addresses, products.
 _depthwise, _look_up_small = depthwise.depthwise, tables.look_up_small
 _scale = scaling.scale
 _pack, _column_sums, _less_zero = products.pack, products.column_sums, products.less_zero
-_pad, _rearrange, _encode = memory.pad, memory.rearrange, encoding.encode
+_pad, _rearrange, _encode = memory.pad, rearranging.rearrange, encoding.encode
 _longs, _table = memory.longs, memory.table
 COLUMNS = 5
 """Numbers of a program in a list of programs: see `run_all`."""

@@ -203,18 +203,3 @@ def _copy_bytes(y: Any, x: Any, n: Any) -> None:
     out, given = signed_bytes(y, n), signed_bytes(x, n)
     for j in range(n):
         out[j] = given[j]
-
-
-@jit
-def rearrange(y: Any, x: Any, sizes: Any, there: Any, here: Any) -> None:
-    """Bytes of four axes, with steps `there` of `y` and `here` of `x`, in the order of `x`.
-
-    Why that order: reading along is worth more than writing along, which numpy prefers.
-    """
-    for i in range(sizes[0]):
-        for j in range(sizes[1]):
-            for k in range(sizes[2]):
-                to = y + i * there[0] + j * there[1] + k * there[2]
-                of = x + i * here[0] + j * here[1] + k * here[2]
-                for n in range(sizes[3]):
-                    signed_bytes(to + n * there[3], 1)[0] = signed_bytes(of + n * here[3], 1)[0]

@@ -41,6 +41,15 @@ def _saturating(b: ir.IRBuilder, acc: Any, x: Any, w: Any) -> Any:
     return b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), [acc, b.mul(x, w)])
 
 
+def _limited(b: ir.IRBuilder, acc: Any, x: Any, w: Any) -> Any:
+    """The same additions where both ends are known before: x and w stand for them, which costs nothing here."""
+    for name, end in (("smin", w), ("smax", x)):
+        kind = ir.FunctionType(acc.type, [acc.type] * 2)
+        name = f"llvm.{name}.v32i16"
+        acc = b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), [acc, end])
+    return b.add(acc, b.mul(x, w))
+
+
 def _repeated(kind: Any, step: Step) -> Any:
     """`n` times ``acc = step(acc, x, w)`` for each sum; `place` holds w, sums and xs, then the sum of all sums."""
 
@@ -64,7 +73,9 @@ def _repeated(kind: Any, step: Step) -> Any:
     return intrinsic(typed)
 
 
-_dots, _saturations = _repeated(ir.VectorType(I32, 16), _dot), _repeated(ir.VectorType(I16, 32), _saturating)
+_SHORTS = ir.VectorType(I16, 32)
+_dots, _saturations = _repeated(ir.VectorType(I32, 16), _dot), _repeated(_SHORTS, _saturating)
+_limits = _repeated(_SHORTS, _limited)
 
 
 @jit
@@ -77,3 +88,9 @@ def dot(n: Any, place: Any) -> None:
 def saturating(n: Any, place: Any) -> None:
     """Products in lanes of 16 bits, each added on its own to a sum that saturates."""
     _saturations(n, place)
+
+
+@jit
+def limited(n: Any, place: Any) -> None:
+    """The same with a minimum, a maximum and an addition in place of the saturating one."""
+    _limits(n, place)

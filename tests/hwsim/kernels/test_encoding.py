@@ -6,13 +6,18 @@ import pytest
 from hwsim import INT4, INT8, INT16, INT32, UINT8, UINT16, QType, simulate
 from hwsim.formats import FP8_E4M3, INT64, UINT1, IntFormat
 from hwsim.graph import Graph
-from hwsim.kernels.encoding import NotFiniteError, encodes
+from hwsim.jit import jit
+from hwsim.kernels.encoding import NotFiniteError, encodes, numbers
 from hwsim.kernels.plans import plan_of
+from hwsim.kernels.reciprocal import BLOCK, double, single
 from hwsim.kernels.worker import Worker
 from hwsim.ops import Add
 from hwsim.qtensor import BATCH, encode
 
 FORMATS = (INT8, UINT8, INT4, INT16, UINT16, INT32, IntFormat("int8 narrow", 8, narrow=True))
+
+SCALES = (1.0, 0.1, 1e-30, 2.0**-20, 1e25, 3e-39, 2.0**-149, 1e-310, 5e-324, 1e38, 3.1e38, 1e45, 1e300)
+"""Some are no float32, of others the reciprocal is none."""
 
 
 def reals(scale, dtype):
@@ -22,7 +27,15 @@ def reals(scale, dtype):
     ends = np.array([k * scale * s for b in (4, 7, 8, 15, 16, 31) for s in (1, -1) for k in ((1 << b) - 1, 1 << b)])
     x = np.concatenate([ties, np.nextafter(ties, 0), np.nextafter(ties, np.inf), ends, rng.normal(0, 50 * scale, 400)])
     tiny = [info.smallest_subnormal, info.tiny, info.max]
-    return np.concatenate([x.astype(dtype), np.array([0.0, -0.0, *tiny, *(-t for t in tiny)], dtype)])
+    with np.errstate(over="ignore"):
+        x = np.concatenate([x.astype(dtype), np.array([0.0, -0.0, *tiny, *(-t for t in tiny)], dtype)])
+    return np.concatenate([x[np.isfinite(x)], np.zeros(200, dtype)])
+
+
+@jit
+def multiplied(y, x, blocks, of, is_single):
+    """Whether codes of so many blocks may differ."""
+    return single(y, x, blocks, of) if is_single else double(y, x, blocks, of)
 
 
 def itself(t):
@@ -35,22 +48,57 @@ def itself(t):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("fmt", FORMATS, ids=lambda f: f.name)
 def test_codes_of_the_definition(fmt, dtype):
-    for scale in (1.0, 0.1, 1e-30, 2.0**-20, 1e25):
+    for scale in SCALES:
         for zero in {0, 1, fmt.min_int, fmt.max_int}:
             t, x = QType((BATCH,), fmt, scale, zero), reals(scale, dtype)
             assert encodes(x, t)
             with np.errstate(over="ignore"):
-                want, got = encode(x.astype(np.float64), t), simulate(itself(t), {"x": x})["x"]
+                want = encode(x.astype(np.float64), t)
+            got = simulate(itself(t), {"x": x})["x"]
             assert got.dtype == fmt.dtype
             assert got.tolist() == want.tolist()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("fmt", [INT8, UINT8, INT4], ids=lambda f: f.name)
+def test_products_in_place_of_quotients(fmt, dtype):
+    """Numbers of every size that fill blocks, no tie among most of them; scales whose reciprocals are not exact."""
+    rng, zero = np.random.default_rng(0), fmt.max_int // 3
+    for scale in rng.uniform(1e-3, 10, 20):
+        t, spread = QType((BATCH,), fmt, float(scale), zero), 10.0 ** rng.integers(-3, 4, 3000)
+        x = (rng.normal(0, 1, 3000) * spread * scale * (fmt.max_int - zero)).astype(dtype)
+        assert simulate(itself(t), {"x": x})["x"].tolist() == encode(x.astype(np.float64), t).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whether_a_product_may_differ(dtype):
+    """Asked for where a quotient is near a tie or is not finite, in any place, and nowhere else."""
+    t = QType((BATCH,), INT8, 0.1, -7)
+    x = np.full(2 * BLOCK, 0.3, dtype)
+    y = np.empty(x.size, np.int8)
+    given = (y.ctypes.data, x.ctypes.data, 2, numbers(t)[1:].copy())
+
+    def unsure():
+        return multiplied(*given[:3], given[3].ctypes.data, dtype == np.float32)
+
+    assert not unsure()
+    assert y.tolist() == [-4] * x.size
+    for at in range(x.size):
+        for other in (0.35, -0.25, np.nextafter(dtype(0.35), dtype(1)), np.nan, np.inf, -np.inf):
+            x[at], kept = other, x[at]
+            assert unsure()
+            x[at] = kept
+    x[5:8] = 1e30, -1e30, 12.0
+    assert not unsure()
+    assert y[4:9].tolist() == [-4, 127, -128, 113, -4]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("at", [0, 5, 32])
+@pytest.mark.parametrize(("n", "at"), [(33, 0), (33, 5), (33, 32), (1000, 0), (1000, 700), (1000, 999)])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_numbers_that_are_not_finite(threads, at, bad):
+def test_numbers_that_are_not_finite(threads, n, at, bad):
     """Named by their place in the whole batch, at the first run and at the next; the one after them is right."""
-    g, x = itself(QType((BATCH,), INT4)), np.arange(33, dtype=np.float32) % 7
+    g, x = itself(QType((BATCH,), INT4)), np.arange(n, dtype=np.float32) % 7
     want = simulate(g, {"x": x}, engine="numpy")["x"].tolist()
     for _ in range(2):
         x[at], kept = bad, x[at]

@@ -26,13 +26,29 @@ def test_dot():
     assert room[: peak.VECTOR].view(np.int32).tolist() == want.tolist()
 
 
-def test_saturating():
+def shorts():
+    """Memory, sums, second factor, factors as integers, and their products in 16 bits."""
     room, w, sums, xs = operands(np.int16)
-    products = (xs.copy().view(np.int16).astype(np.int64) * w.view(np.int16)).astype(np.int16)
-    each = sums.copy().view(np.int16).astype(np.int64)
+    wide = [v.copy().view(np.int16).astype(np.int64) for v in (sums, w, xs)]
+    return room, *wide, (wide[2] * wide[1]).astype(np.int16)
+
+
+def total(each):
+    return each.sum(0).astype(np.int16).tolist()
+
+
+def test_saturating():
+    room, each, _, _, products = shorts()
     for _ in range(N):
         each = np.clip(each + products, -(1 << 15), (1 << 15) - 1)
-    want = each.sum(0).astype(np.int16)
     peak.saturating(N, room.ctypes.data)
-    assert room[: peak.VECTOR].view(np.int16).tolist() == want.tolist()
+    assert room[: peak.VECTOR].view(np.int16).tolist() == total(each)
     assert (np.abs(each) >= (1 << 15) - 1).any()
+
+
+def test_limited():
+    room, each, w, xs, products = shorts()
+    for _ in range(N):
+        each = (np.maximum(np.minimum(each, w), xs) + products).astype(np.int16)
+    peak.limited(N, room.ctypes.data)
+    assert room[: peak.VECTOR].view(np.int16).tolist() == total(each)
