@@ -28,7 +28,7 @@ def matmul(w: Writer, node: Node) -> None:
         raise Unfit(f"{node.outs[0].name}: its first operand")
     if b.name not in w.constants:
         return _pair(w, node)
-    rows, unsigned = _rows(w, a)
+    rows, unsigned = operand_rows(w, a)
     matrix = w.constants[b.name].narrow()
     if matrix.ndim != 2:
         raise Unfit(f"{node.outs[0].name}: weights of {matrix.ndim} axes")
@@ -42,7 +42,7 @@ def conv2d(w: Writer, node: Node) -> None:
     _plain(w, node)
     taps = w.constants[kernel.name].narrow()
     if op.pointwise and width(x) > 1:
-        rows, unsigned = _rows(w, x)
+        rows, unsigned = operand_rows(w, x)
         return _product(w, node, rows, unsigned, taps[:, 0, 0].T[None], 0)
     if x.type.fmt.bits > 8 or isinstance(x.type.fmt, FloatFormat):
         raise Unfit(f"{x.name}: windows of {x.type.fmt.name}")
@@ -74,7 +74,7 @@ def _plain(w: Writer, node: Node) -> None:
         raise Unfit(f"{out.name}: {op.datapath}")
 
 
-def _rows(w: Writer, x: Value) -> tuple[Register, int]:
+def operand_rows(w: Writer, x: Value) -> tuple[Register, int]:
     """Addresses of the rows of a first operand, and whether its bytes are unsigned."""
     reach = w.reach(x)
     if not (reach.inside(BYTE) or reach.inside(UNSIGNED_BYTE)):
@@ -112,17 +112,20 @@ def _integers(w: Writer, x: Value) -> Register:
 
 
 def _product(w: Writer, node: Node, rows: Register, unsigned: int, matrices: Ints, stride: int) -> None:
-    """Rows times packed weights, from the bias."""
-    out = node.outs[0]
-    if not (BYTE.lo <= matrices.min() and matrices.max() <= BYTE.hi):
-        raise Unfit(f"{out.name}: weights {matrices.min()}..{matrices.max()} in bytes")
+    """Rows times constant weights, from the bias."""
     bias = _constant(w, node)
-    made = w.new(out)
-    columns = pitch(max(width(out), 2))
-    if made.pitch != columns:
-        raise Unfit(f"{out.name}: one column")
+    product(w, w.new(node.outs[0]), rows, unsigned, matrices, stride, bias)
+
+
+def product(w: Writer, made: Register, rows: Register, unsigned: int, matrices: Ints, stride: int, bias: Ints) -> None:
+    """Rows times packed weights (segments, k, n)."""
+    if not (BYTE.lo <= matrices.min() and matrices.max() <= BYTE.hi):
+        raise Unfit(f"weights {matrices.min()}..{matrices.max()} in bytes")
+    columns, n = made.pitch, matrices.shape[2]
+    if columns == 1:
+        raise Unfit("one column")
     code = Packed(matrices, columns)
-    sums = w.numbers(np.pad(matrices.sum((0, 1), np.int64), (0, columns - width(out))), columns)
+    sums = w.numbers(np.pad(matrices.sum((0, 1), np.int64), (0, columns - n)), columns)
     start = w.numbers(bias, columns)
     given: list[Argument] = [rows, columns, len(matrices), stride, code.steps, code.made, start, sums, unsigned]
     w.emit(machine.PRODUCT, made, *given)
@@ -187,7 +190,7 @@ def _pair(w: Writer, node: Node) -> None:
     if w.program.group not in (0, group):
         raise Unfit(f"{out.name}: groups of {group} and {w.program.group} rows")
     w.program.group = group
-    rows, unsigned = _rows(w, a)
+    rows, unsigned = operand_rows(w, a)
     columns, steps = pitch(max(n, 2)), (depth + 3) // 4
     made = w.new(out)
     if made.pitch != columns:

@@ -10,11 +10,27 @@ import numpy as np
 from ..contracts import Dyadic16, OnnxFloat, Pow2, TflmDouble, TflSingle
 from ..formats import FloatFormat
 from ..graph import Node, Op, Value
-from ..ops import Add, Conv2d, Lut, MatMul, Mul, Normalize, Pwl, Reduce, Requant, Reshape, Select, Shift, ShiftBy
+from ..ops import (
+    Add,
+    BlockMatMul,
+    Conv2d,
+    Lut,
+    MatMul,
+    Mul,
+    Normalize,
+    Pwl,
+    Reduce,
+    Requant,
+    Reshape,
+    Select,
+    Shift,
+    ShiftBy,
+)
 from ..qtensor import QType
 from ..ranges import Interval
 from ..rounding import ROUNDINGS
 from . import machine
+from .block_rules import block_matmul
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
 from .scaling import WIDE, constants
@@ -262,6 +278,7 @@ def reshape(w: Writer, node: Node) -> None:
 RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
     Add: add, Mul: mul, Select: select, Requant: requant, Lut: table, Pwl: table, Reduce: reduce, Normalize: normalize,
     Shift: shift, ShiftBy: shift_by, Reshape: reshape, MatMul: matmul, Conv2d: conv2d,
+    BlockMatMul: block_matmul,
 }  # fmt: skip
 
 

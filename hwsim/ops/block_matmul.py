@@ -12,6 +12,7 @@ constants that do are refused. Exponents below `lsb_exp` are shifted right, past
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blockformats import BIAS, BlockTensor, spread
-from ..formats import E8M0, INT32, Codes, IntFormat, Reals
+from ..formats import E8M0, INT32, Codes, IntFormat
 from ..jit import jit
 from ..qtensor import QType, Shape
 from ..ranges import Interval, Operand
 from ..rounding import ROUNDINGS, Ints, check_rounding, shift_right, shift_right_scalar
 from .accumulation import exact_float, held
-from .block_scales import check_scales, scale_range, split_scale
+from .block_scales import check_scales, scale_range, scaled, split_scale
 from .datapath import PLAIN, Datapath
 from .float_sum import Float32Sum
 from .shapes import per_tensor
@@ -254,12 +255,16 @@ class BlockMatMul:
     def operands(self, ins: tuple[QType, ...], codes: tuple[Codes, ...]) -> tuple[Ints, ...]:
         """Integers: a, b, factors and exponents of b's blocks (blocks, n), then of a's (..., blocks)."""
         a = ins[0].fmt.to_int(codes[0]) - ins[0].along_axis(ins[0].zero_point)
+        b, factor, exponent = self.weights(ins, codes)
+        one = np.ones((*a.shape[:-1], len(factor)), np.int64)
+        return a, b, factor, exponent, *(split_scale(ins[3], codes[3]) if self.left else (one, one - 1))
+
+    def weights(self, ins: tuple[QType, ...], codes: Sequence[Codes]) -> tuple[Ints, Ints, Ints]:
+        """Integers of b less zero points, factors and exponents of its blocks; `codes` of a are not looked at."""
         b = ins[1].fmt.to_int(codes[1])
         if self.at_zeros:
             b = b - spread(codes[self.at_zeros].astype(np.int64), self.block, 0, len(b))
-        one = np.ones((*a.shape[:-1], self.blocks(len(b))), np.int64)
-        plain = one, one - 1
-        return a, b, *split_scale(ins[2], codes[2]), *(split_scale(ins[3], codes[3]) if self.left else plain)
+        return b, *split_scale(ins[2], codes[2])
 
     def shifted(self, x: Ints, exponent: Ints) -> Ints:
         """``round(x * 2**(min(exponent, max_exp) - lsb_exp))``."""
@@ -341,8 +346,8 @@ class BlockMatMul:
         if low + a_low < self.lsb_exp or int(exponent.max()) + int(a_exponent.max()) > self.max_exp:
             return None
         k = len(b)
-        left = _scaled(a, a_factor, a_exponent - a_low, self.block, 1)
-        right = _scaled(b, factor, exponent - low, self.block, 0)
+        left = scaled(a, a_factor, a_exponent - a_low, self.block, 1)
+        right = scaled(b, factor, exponent - low, self.block, 0)
         dtype = exact_float(k * int(np.abs(left).max(initial=0)) * int(np.abs(right).max(initial=0)))
         if dtype is None:
             return None
@@ -358,16 +363,6 @@ def _held(b: BlockTensor) -> NDArray[np.bool_]:
     """Which blocks along axis 0 hold something but zeros."""
     codes = b.codes.to_int() - (0 if b.zeros is None else b.spread(b.zeros.to_int()))
     return np.logical_or.reduceat(codes != 0, np.arange(0, len(codes), b.fmt.block), 0)
-
-
-def _scaled(x: Ints, factor: Ints, exponent: Ints, block: int, axis: int) -> Reals:
-    """``x * factor * 2**exponent`` of its blocks.
-
-    Why floats: what passes their mantissa is seen as too large, int64 might wrap around.
-    """
-    if (factor == 1).all() and not exponent.any():
-        return x.astype(np.float64)
-    return np.asarray(x * spread(np.ldexp(factor.astype(np.float64), exponent), block, axis, x.shape[axis]), np.float64)
 
 
 @jit

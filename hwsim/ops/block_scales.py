@@ -1,4 +1,4 @@
-"""Scales of blocks: which of them are exponents, which factors, and what their types must say."""
+"""Scales of blocks: which of them are exponents, which factors, what their types must say; numbers times scales."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..blockformats import BIAS
-from ..formats import E8M0, Codes
+from ..blockformats import BIAS, spread
+from ..formats import E8M0, Codes, Reals
 from ..qtensor import QTensor, QType
 from ..ranges import Interval
 from ..rounding import Ints
+
+MOST = (1 << 31) - 1
 
 
 def split_scale(t: QType, codes: Codes) -> tuple[Ints, Ints]:
@@ -42,3 +44,21 @@ def check_scales(t: QType, channels: int | None) -> None:
             f"block_matmul: scales of shape {t.shape} are per channel along axis {t.axis}; only the second operand's "
             "may be, along its columns"
         )
+
+
+def scaled(x: Ints, factor: Ints, exponent: Ints, block: int, axis: int) -> Reals:
+    """``x * factor * 2**exponent`` of its blocks.
+
+    Why floats: what passes their mantissa is seen as too large, int64 might wrap around.
+    """
+    if (factor == 1).all() and not exponent.any():
+        return x.astype(np.float64)
+    return np.asarray(x * spread(np.ldexp(factor.astype(np.float64), exponent), block, axis, x.shape[axis]), np.float64)
+
+
+def folded(b: Ints, factor: Ints, exponent: Ints, block: int) -> Ints | None:
+    """Weights (k, n) with the scales of their blocks multiplied in; None where those are no integers of 32 bits."""
+    whole = scaled(b, factor, exponent, block, 0)
+    if (whole % 1).any() or np.abs(whole).max(initial=0) > MOST:
+        return None
+    return whole.astype(np.int64)
