@@ -10,6 +10,7 @@ from algos.gqa_lut import comparison, fit
 from hwsim.app import bench_formats, bench_qdq
 from hwsim.app.bench import BENCHES
 from hwsim.ops import MatMul
+from hwsim.simulation import simulate
 
 
 def test_lut_on_two_cells(hwsim, tmp_path, monkeypatch):
@@ -57,6 +58,15 @@ def test_a_case_that_is_not_its_definition_has_no_figure(monkeypatch):
         bench_formats.measure((9, 70, 5), 1)
 
 
+def test_nor_has_a_graph_that_is_not(monkeypatch):
+    def wrong(*args, **named):
+        return {name: y + 1 for name, y in simulate(*args, **named).items()}
+
+    monkeypatch.setattr(bench_formats, "simulate", wrong)
+    with pytest.raises(ValueError, match="differs from numpy"):
+        bench_formats.measure((9, 70, 5), 1)
+
+
 def test_one_thread_in_the_process_that_measures():
     before = dict(os.environ)
     with bench_formats.one_thread():
@@ -66,10 +76,12 @@ def test_one_thread_in_the_process_that_measures():
 
 def test_the_target_of_a_row():
     fast, slow = bench_formats.Case(left="a", right="b", ratio=0.5), bench_formats.Case(left="a", right="b", gops=20)
-    row = bench_formats.figures(fast, 4e9, 0, [1.0, 2.0, 8.0], [0.9, 1.1, 1.0])
+    row = bench_formats.figures(fast, 4e9, 0, ([1.0, 2.0, 8.0], [0.5, 0.1, 0.9]), [0.9, 1.1, 1.0])
     assert (row["gmacs"], row["gops"], row["of_int8"], row["kept"]) == (2.0, 4.0, 0.55, True)
-    assert bench_formats.figures(fast, 4e9, 0, [4.0], [1.0])["kept"] is False
-    assert [bench_formats.figures(slow, macs, 0, [1.0], [1.0])["kept"] for macs in (1e10, 9.9e9)] == [True, False]
+    assert row["simulate_gops"] == 16
+    assert bench_formats.figures(fast, 4e9, 0, ([4.0], [4.0]), [1.0])["kept"] is False
+    one = ([1.0], [1.0])
+    assert [bench_formats.figures(slow, macs, 0, one, [1.0])["kept"] for macs in (1e10, 9.9e9)] == [True, False]
 
 
 def test_the_help_names_every_bench(hwsim):
