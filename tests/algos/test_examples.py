@@ -86,8 +86,12 @@ def test_members_of_the_smartwatch_file():
 
 @pytest.mark.usefixtures("smartwatch")
 def test_shipped_windows_are_the_data_sets(tmp_path):
+    """Not the same bytes: Python 3.11.2 writes other headers of a zip file than 3.11.7."""
     write_watch(tmp_path / "again.npz")
-    assert (tmp_path / "again.npz").read_bytes() == WATCH.read_bytes()
-    with np.load(WATCH) as z:
+    with np.load(WATCH) as z, np.load(tmp_path / "again.npz") as again:
+        assert again.files == z.files
+        for name in z.files:
+            assert again[name].dtype == z[name].dtype
+            assert np.array_equal(again[name], z[name])
         reals = watch("train")[0][z["calibration_index"]]
         assert np.abs(z["calibration"] / WATCH_UNIT - reals).max() <= 0.5 / WATCH_UNIT
