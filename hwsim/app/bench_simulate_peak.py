@@ -18,7 +18,7 @@ from .turns import TURN, one_core, take_turns
 KERNELS = {
     "products of bytes (VPDPBUSD)": "dot",
     "products, each added with saturation in 16 bits (VPMULLW, VPADDSW)": "saturating",
-    "products, each added between limits that are there (VPMULLW, VPMINSW, VPMAXSW, VPADDW)": "limited",
+    "products, each added between limits already in registers (VPMULLW, VPMINSW, VPMAXSW, VPADDW)": "limited",
 }
 LOOP = 100_000
 """Repetitions of one call."""

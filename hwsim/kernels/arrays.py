@@ -143,9 +143,10 @@ def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
 
 
 def _axes(x: Codes, y: Codes) -> list[tuple[int, int, int]]:
-    """(size, step of `y`, step of `x`) of four axes, the largest step of `x` first; neighbours that can be are one.
+    """(size, step of `y`, step of `x`) of four axes in the order to go through them; neighbours that can be are one.
 
-    The one along which `y` is dense is the last but one: with the last it is a matrix that is turned.
+    That is the order of `x`, but the axis along which `y` is dense is the last but one: with the last one a matrix.
+    Why that of `x`: reading along is worth more than writing along, which numpy prefers.
     """
     order = sorted((axis for axis in range(x.ndim) if x.shape[axis] > 1), key=lambda axis: -abs(x.strides[axis]))
     axes: list[tuple[int, int, int]] = []

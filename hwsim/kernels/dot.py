@@ -18,7 +18,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .llvm import I8, I16
+from .llvm import I8, I16, called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +67,16 @@ def level_of(triple: str, features: str) -> Level:
 def dot4(b: ir.IRBuilder, level: Level, acc: Any, x: Any, w: Any) -> Any:
     """`acc` plus 4 products a lane; `x` and `w` hold 4 bytes a lane, in vectors of 32-bit lanes."""
     if level.name.startswith("vnni"):
-        return _call(b, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", acc.type, acc, x, w)
+        return called(b, f"llvm.x86.avx512.vpdpbusd.{32 * level.lanes}", acc.type, acc, x, w)
     if level.name == "neon":
         bytes_ = ir.VectorType(I8, 16)
-        return _call(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, acc, b.bitcast(x, bytes_), b.bitcast(w, bytes_))
+        return called(
+            b, "llvm.aarch64.neon.sdot.v4i32.v16i8", acc.type, acc, b.bitcast(x, bytes_), b.bitcast(w, bytes_)
+        )
     if level.name == "avx2":
         for left in (8, 0):
             pairs = (_halves(b, v, left) for v in (x, w))
-            acc = b.add(acc, _call(b, "llvm.x86.avx2.pmadd.wd", acc.type, *pairs))
+            acc = b.add(acc, called(b, "llvm.x86.avx2.pmadd.wd", acc.type, *pairs))
         return acc
     for left in (24, 16, 8, 0):
         product = b.mul(*(b.ashr(b.shl(v, _all(v, left)), _all(v, 24)) for v in (x, w)))
@@ -90,9 +92,3 @@ def _halves(b: ir.IRBuilder, v: Any, left: int) -> Any:
 
 def _all(v: Any, n: int) -> Any:
     return ir.Constant(v.type, [n] * v.type.count)
-
-
-def _call(b: ir.IRBuilder, name: str, result: Any, *args: Any) -> Any:
-    """An LLVM intrinsic."""
-    kind = ir.FunctionType(result, [a.type for a in args])
-    return b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), args)

@@ -1,6 +1,6 @@
 """``code = saturate(half_even(x / scale) + zero_point)`` for whole batches: the twin of `hwsim.qtensor.encode`.
 
-Codes of 8 bits come from products (`hwsim.kernels.reciprocal`); blocks in which those may differ are divided.
+Codes in bytes come from products (`hwsim.kernels.reciprocal`); pieces in which those may differ are divided.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ def encodes(x: NDArray[Any], t: QType) -> bool:
 
 
 def numbers(t: QType) -> NDArray[np.float64]:
-    """What the kernel must know of a type: scale, zero point, the ends, the scale's reciprocal."""
+    """What the kernel must know of a type: scale, zero point, the ends, the scale's reciprocal or infinity."""
     assert isinstance(t.fmt, IntFormat)
     assert isinstance(t.scale, float)
     with np.errstate(over="ignore"):
         reciprocal = 1 / np.float64(t.scale)
+    if reciprocal < np.finfo(np.float32).tiny:  # a process that flushes such numbers would take 0
+        reciprocal = np.float64(np.inf)
     return np.array([t.scale, t.zero_point, t.fmt.min_int, t.fmt.max_int, reciprocal], np.float64)
 
 
@@ -59,7 +61,7 @@ def encode(y: Any, x: Any, size: Any, dtype: Any, n: Any, type_numbers: Any, wro
 def _encode(x: Any, y: Any, dtype: Any, n: Any, type_numbers: Any) -> Any:
     of = doubles(type_numbers, 5)
     if dtype <= 1:
-        return _multiplied(x, signed_bytes(y, n), of)
+        return _quick(x, signed_bytes(y, n), of)
     if dtype <= 3:
         return _divided(x, shorts(y, n), of)
     return _divided(x, words(y, n), of)
@@ -79,13 +81,13 @@ def _divided(x: Any, codes: Any, of: Any) -> Any:
 
 
 @jit
-def _multiplied(x: Any, codes: Any, of: Any) -> Any:
+def _quick(x: Any, codes: Any, of: Any) -> Any:
     """`_divided`, piece by piece, where that is needed."""
-    wrong, whole = 0, x.size // BLOCK * BLOCK
+    wrong, whole, rest = 0, x.size // BLOCK * BLOCK, of[1:]
     for i in range(0, whole, PIECE):
         n = min(PIECE, whole - i)
-        some, made, numbers = x[i : i + n], codes[i : i + n], of[1:]
-        given = (made.ctypes.data, some.ctypes.data, n // BLOCK, numbers.ctypes.data)
+        some, made = x[i : i + n], codes[i : i + n]
+        given = (made.ctypes.data, some.ctypes.data, n // BLOCK, rest.ctypes.data)
         if single(*given) if x.itemsize == 4 else double(*given):
             wrong += _divided(some, made, of)
     return wrong + _divided(x[whole:], codes[whole:], of)

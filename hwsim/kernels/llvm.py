@@ -26,6 +26,12 @@ def splat(b: ir.IRBuilder, x: Any, lanes: int) -> Any:
     return b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, lanes), [0] * lanes))
 
 
+def called(b: ir.IRBuilder, name: str, result: Any, *args: Any) -> Any:
+    """An intrinsic of LLVM."""
+    kind = ir.FunctionType(result, [a.type for a in args])
+    return b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), args)
+
+
 def joined(b: ir.IRBuilder, parts: list[Any]) -> Any:
     """Vectors of one length, one after the other; their number is a power of 2."""
     while len(parts) > 1:

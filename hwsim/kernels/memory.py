@@ -183,7 +183,7 @@ def pad(
             y += wide
         for _ in range(lines):
             _fill(y, left, border)
-            _copy_bytes(y + left, x, size)
+            copy_bytes(y + left, x, size)
             _fill(y + left + size, right, border)
             x, y = x + size, y + wide
         for _ in range(bottom):
@@ -199,7 +199,8 @@ def _fill(y: Any, n: Any, number: Any) -> None:
 
 
 @jit
-def _copy_bytes(y: Any, x: Any, n: Any) -> None:
+def copy_bytes(y: Any, x: Any, n: Any) -> None:
+    """`n` bytes."""
     out, given = signed_bytes(y, n), signed_bytes(x, n)
     for j in range(n):
         out[j] = given[j]

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from ..jit import jit
 from .dot import LEVELS, dot4
-from .llvm import I16, I32, I64, load, loop
+from .llvm import I16, I32, I64, called, load, loop
 from .tile import opaque
 
 ACCUMULATORS = 12
@@ -37,17 +37,13 @@ def _dot(b: ir.IRBuilder, acc: Any, x: Any, w: Any) -> Any:
 
 
 def _saturating(b: ir.IRBuilder, acc: Any, x: Any, w: Any) -> Any:
-    name, kind = "llvm.sadd.sat.v32i16", ir.FunctionType(acc.type, [acc.type] * 2)
-    return b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), [acc, b.mul(x, w)])
+    return called(b, "llvm.sadd.sat.v32i16", acc.type, acc, b.mul(x, w))
 
 
 def _limited(b: ir.IRBuilder, acc: Any, x: Any, w: Any) -> Any:
-    """The same additions where both ends are known before: x and w stand for them, which costs nothing here."""
-    for name, end in (("smin", w), ("smax", x)):
-        kind = ir.FunctionType(acc.type, [acc.type] * 2)
-        name = f"llvm.{name}.v32i16"
-        acc = b.call(b.module.globals.get(name) or ir.Function(b.module, kind, name=name), [acc, end])
-    return b.add(acc, b.mul(x, w))
+    """The same sum if w and x were the limits less the product: as if those cost nothing."""
+    low = called(b, "llvm.smin.v32i16", acc.type, acc, w)
+    return b.add(called(b, "llvm.smax.v32i16", acc.type, low, x), b.mul(x, w))
 
 
 def _repeated(kind: Any, step: Step) -> Any:
@@ -92,5 +88,5 @@ def saturating(n: Any, place: Any) -> None:
 
 @jit
 def limited(n: Any, place: Any) -> None:
-    """The same with a minimum, a maximum and an addition in place of the saturating one."""
+    """The same with a minimum, a maximum and an addition in place of the saturating one: see `_limited`."""
     _limits(n, place)

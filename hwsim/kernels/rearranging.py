@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from ..jit import jit
 from .llvm import I8, I32, I64, joined, load
-from .memory import signed_bytes
+from .memory import copy_bytes, signed_bytes
 
 SIDE = 8
 
@@ -45,10 +45,7 @@ _eight = _turned()
 
 @jit
 def rearrange(y: Any, x: Any, sizes: Any, there: Any, here: Any) -> None:
-    """Bytes of four axes, with steps `there` of `y` and `here` of `x`, in the order of `x`: the largest steps first.
-
-    Why that order: reading along is worth more than writing along, which numpy prefers.
-    """
+    """Bytes of four axes, with steps `there` of `y` and `here` of `x`, axis by axis: the last one is the innermost."""
     turned = _turns(sizes, there, here)
     for i in range(sizes[0]):
         for j in range(sizes[1]):
@@ -57,9 +54,7 @@ def rearrange(y: Any, x: Any, sizes: Any, there: Any, here: Any) -> None:
                 _matrix(to, of, sizes[2], sizes[3], there[3], here[2])
                 continue
             for k in range(sizes[2]):
-                for n in range(sizes[3]):
-                    at = k * here[2] + n * here[3]
-                    signed_bytes(to + k * there[2] + n * there[3], 1)[0] = signed_bytes(of + at, 1)[0]
+                _line(to + k * there[2], of + k * here[2], sizes[3], there[3], here[3])
 
 
 @jit
@@ -91,3 +86,13 @@ def _matrix(y: Any, x: Any, rows: Any, columns: Any, there: Any, here: Any) -> N
     for n in range(whole, columns):
         for k in range(rows):
             signed_bytes(y + n * there + k, 1)[0] = signed_bytes(x + k * here + n, 1)[0]
+
+
+@jit
+def _line(y: Any, x: Any, n: Any, there: Any, here: Any) -> None:
+    """`n` bytes `here` apart become bytes `there` apart."""
+    if there == 1 and here == 1:
+        copy_bytes(y, x, n)
+        return
+    for i in range(n):
+        signed_bytes(y + i * there, 1)[0] = signed_bytes(x + i * here, 1)[0]

@@ -1,10 +1,10 @@
-"""Codes of 8 bits from ``x * (1 / scale)``, and whether they may differ from those of ``x / scale``.
+"""Codes in bytes from ``x * (1 / scale)``, and whether they may differ from those of ``x / scale``.
 
 A product rounds to an integer when a number is added whose last bit stands for 1; that bit and the seven before it are
-the code less its zero point. A reciprocal and a product round once each: where the quotient is at most 257 it is off by
-less than `Kind.margin`, and where it is more the code is an end anyway. So codes can differ only where a product is so
-near to a tie, or not finite. Nor does it matter that some reciprocals are below what a float32 holds with all its bits:
-the largest float32 times what they are off is less than the margin too. One above makes products infinite, or NaN.
+the code less its zero point, modulo 256. Reciprocal, product and the definition's quotient round, three times in all:
+where the quotient is at most 257 it is off by less than `Kind.margin`, and where it is more the code is an end anyway.
+So codes can differ only where a product is so near to a tie, or not finite. A reciprocal that is infinite, in float32
+or because `hwsim.kernels.encoding` says so, makes all products infinite, or NaN.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Kind:
     Args:
         real, bits: LLVM's types of a real and of its bits.
         fraction: bits after the leading one.
-        margin: more than 257 times the error of two roundings, relative to 1.
+        margin: more than 257 times the error of three roundings, relative to 1: ``257 * 3 * 2**-(fraction + 1)``.
     """
 
     real: Any

@@ -23,7 +23,7 @@ from numba.extending import intrinsic
 from ..formats import Codes
 from ..jit import jit
 from ..rounding import Ints
-from .llvm import I64, loop, splat
+from .llvm import I64, called, loop, splat
 
 ROWS = 6
 WIDE, NARROW = 256, 64
@@ -260,8 +260,7 @@ class Tile:
 
     def _call(self, name: str, x: Any, y: Any) -> Any:
         """LLVM's generic operation on vectors."""
-        name, function = f"llvm.{name}.v{self.kind.count}i{self.lane.width}", ir.FunctionType(x.type, [x.type, y.type])
-        return self.b.call(self.b.module.globals.get(name) or ir.Function(self.b.module, function, name), [x, y])
+        return called(self.b, f"llvm.{name}.v{self.kind.count}i{self.lane.width}", x.type, x, y)
 
     def _place(self, base: tuple[Any, Any], row: Any, offset: Any, kind: Any) -> Any:
         b, (first, pitch) = self.b, base

@@ -9,7 +9,7 @@ from hwsim.graph import Graph
 from hwsim.jit import jit
 from hwsim.kernels.encoding import NotFiniteError, encodes, numbers
 from hwsim.kernels.plans import plan_of
-from hwsim.kernels.reciprocal import BLOCK, double, single
+from hwsim.kernels.reciprocal import BLOCK, DOUBLE, SINGLE, double, single
 from hwsim.kernels.worker import Worker
 from hwsim.ops import Add
 from hwsim.qtensor import BATCH, encode
@@ -91,6 +91,26 @@ def test_whether_a_product_may_differ(dtype):
     x[5:8] = 1e30, -1e30, 12.0
     assert not unsure()
     assert y[4:9].tolist() == [-4, 127, -128, 113, -4]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(SINGLE, np.float32), (DOUBLE, np.float64)])
+def test_where_the_margin_ends(kind, dtype):
+    """At three roundings of 257 it must be asked for, at twice that no more; scale 1 makes products exact."""
+    least = 257 * 3 * 2.0 ** -(kind.fraction + 1)
+    keep, y = numbers(QType((BATCH,), INT8))[1:].copy(), np.empty(BLOCK, np.int8)
+    for off, want in ((least, True), (2 * least, False)):
+        for tie in (0.5, -0.5, 100.5):
+            for side in (-1, 1):
+                x = np.zeros(BLOCK, dtype)
+                x[9] = tie + side * off
+                assert multiplied(y.ctypes.data, x.ctypes.data, 1, keep.ctypes.data, dtype == np.float32) == want
+
+
+def test_reciprocals_that_would_be_flushed():
+    """As torch.set_flush_denormal does; a float32 that is so small is never asked for."""
+    for scale in (8e37, 9e37, 1e38, 1e300):
+        reciprocal = numbers(QType((BATCH,), INT8, scale))[4]
+        assert reciprocal == (np.inf if scale > 8.5e37 else 1 / scale)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -8,6 +8,7 @@ import pytest
 from hwsim.kernels.actions import Actions
 from hwsim.kernels.arrays import _axes
 from hwsim.kernels.machine import REARRANGE
+from hwsim.kernels.rearranging import _turns
 
 from .fence import before_a_fence
 
@@ -70,6 +71,17 @@ def test_the_axis_that_is_dense_afterwards():
     y = np.zeros(x.shape, np.int8)
     assert _axes(x, y) == [(2, 360, 360), (5, 8, 9), (8, 1, 45), (9, 40, 1)]
     assert rearranged(y, x).tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "there", "turned"),
+    [(6, 128, 6, True), (6, 128, 7, False), (8, 8, 99, True), (3, 10, 3, True), (3, 9, 3, False), (1, 14, 1, False)],
+)
+def test_what_is_turned(rows, columns, there, turned):
+    """No code would tell: what is not turned takes its time."""
+    sizes, steps = (np.array(n) for n in ((1, 1, rows, columns), (0, 0, 1, there)))
+    assert _turns(sizes, steps, np.array([0, 0, columns, 1])) == turned
+    assert not _turns(sizes, steps, np.array([0, 0, columns, 2]))
 
 
 def test_a_number_for_many():
