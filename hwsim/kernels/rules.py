@@ -277,8 +277,7 @@ def reshape(w: Writer, node: Node) -> None:
 
 RULES: dict[type[Op], Callable[[Writer, Node], None]] = {
     Add: add, Mul: mul, Select: select, Requant: requant, Lut: table, Pwl: table, Reduce: reduce, Normalize: normalize,
-    Shift: shift, ShiftBy: shift_by, Reshape: reshape, MatMul: matmul, Conv2d: conv2d,
-    BlockMatMul: block_matmul,
+    Shift: shift, ShiftBy: shift_by, Reshape: reshape, MatMul: matmul, Conv2d: conv2d, BlockMatMul: block_matmul,
 }  # fmt: skip
 
 
