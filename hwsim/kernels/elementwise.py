@@ -6,61 +6,93 @@ each row (`single`, step 1) or for all (step 0). Sums and products fit 32 bits b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from ..jit import jit
 from ..rounding import shift_right_scalar
-from .llvm import shifted
+from .llvm import I8, I16, limit
 from .memory import longs, words
+from .rowwise import LANES, Row, rowwise
+
+
+def _sum(b: ir.IRBuilder, v: Row) -> Any:
+    return b.add(v.x, v.a)
+
+
+def _product(b: ir.IRBuilder, v: Row) -> Any:
+    return b.mul(b.sub(v.x, v.p), b.sub(v.a, v.q))
+
+
+def _chosen(b: ir.IRBuilder, v: Row) -> Any:
+    """`x` decides: `b` or, where it is 0, `a`; `p` in all lanes: the other way round."""
+    kept, swapped = (b.icmp_signed("!=", n, ir.Constant(n.type, [0] * LANES)) for n in (v.x, v.p))
+    return b.select(b.xor(kept, swapped), v.b, v.a)
+
+
+def _halved(b: ir.IRBuilder, v: Row) -> Any:
+    """Half is added when there is room for it: shifts `a + p` are 1..32 bits."""
+    one = ir.Constant(v.x.type, [1] * LANES)
+    less = b.sub(b.add(v.a, v.p), one)
+    return limit(b, b.ashr(b.add(b.ashr(v.x, less), one), one), v.q, v.r)
+
+
+def _halved_to(kind: Any) -> Callable[[ir.IRBuilder, Row], Any]:
+    return lambda b, v: b.trunc(_halved(b, v), ir.VectorType(kind, LANES))
+
+
+_add_one, _add_row = rowwise(_sum, single=True), rowwise(_sum)
+_multiply_one, _multiply_row = rowwise(_product, single=True), rowwise(_product)
+_select_one, _select_row = rowwise(_chosen, single=True), rowwise(_chosen)
+_select_one_8, _select_row_8 = rowwise(_chosen, single=True, bytes_=True), rowwise(_chosen, bytes_=True)
+_halve_8, _halve_16, _halve_32 = (rowwise(f, single=True) for f in (_halved_to(I8), _halved_to(I16), _halved))
 
 
 @jit
 def add(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any) -> None:
     """``y = x + b``."""
-    for i in range(rows):
-        out, given = words(y + 4 * pitch * i, pitch), words(x + 4 * pitch * i, pitch)
-        if single:
-            number = words(b + 4 * step * i, 1)[0]
-            for j in range(pitch):
-                out[j] = given[j] + number
-        else:
-            others = words(b + 4 * step * i, pitch)
-            for j in range(pitch):
-                out[j] = given[j] + others[j]
+    if pitch == 1:
+        for i in range(rows):
+            words(y + 4 * i, 1)[0] = words(x + 4 * i, 1)[0] + words(b + 4 * step * i, 1)[0]
+    elif single:
+        _add_one(y, x, rows, pitch, b, step, x, 0, 0, 0)
+    else:
+        _add_row(y, x, rows, pitch, b, step, x, 0, 0, 0)
 
 
 @jit
 def multiply(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, zero_x: Any, zero_b: Any) -> None:
     """``y = (x - zero_x) * (b - zero_b)``."""
-    zx, zb = np.int32(zero_x), np.int32(zero_b)
-    for i in range(rows):
-        out, given = words(y + 4 * pitch * i, pitch), words(x + 4 * pitch * i, pitch)
-        if single:
-            number = np.int32(words(b + 4 * step * i, 1)[0] - zb)
-            for j in range(pitch):
-                out[j] = np.int32(given[j] - zx) * number
-        else:
-            others = words(b + 4 * step * i, pitch)
-            for j in range(pitch):
-                out[j] = np.int32(given[j] - zx) * np.int32(others[j] - zb)
+    if pitch == 1:
+        for i in range(rows):
+            factor = np.int32(words(b + 4 * step * i, 1)[0] - zero_b)
+            words(y + 4 * i, 1)[0] = np.int32(words(x + 4 * i, 1)[0] - zero_x) * factor
+    elif single:
+        _multiply_one(y, x, rows, pitch, b, step, x, zero_x, zero_b, 0)
+    else:
+        _multiply_row(y, x, rows, pitch, b, step, x, zero_x, zero_b, 0)
 
 
 @jit
-def select(y: Any, c: Any, a: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, swapped: Any) -> None:
-    """``y = a where c else b``; swapped: ``b where c else a``."""
-    for i in range(rows):
-        out, kept = words(y + 4 * pitch * i, pitch), words(c + 4 * pitch * i, pitch)
-        given = words(a + 4 * pitch * i, pitch)
-        if single:
-            number = words(b + 4 * step * i, 1)[0]
-            for j in range(pitch):
-                out[j] = given[j] if (kept[j] != 0) != swapped else number
-        else:
-            others = words(b + 4 * step * i, pitch)
-            for j in range(pitch):
-                out[j] = given[j] if (kept[j] != 0) != swapped else others[j]
+def select(
+    y: Any, c: Any, a: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, swapped: Any, bytes_: Any
+) -> None:
+    """``y = a where c else b``; swapped: ``b where c else a``; `bytes_`: at `c` are addresses of rows of bytes."""
+    if bytes_ and single:
+        _select_one_8(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+    elif bytes_:
+        _select_row_8(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+    elif pitch == 1:
+        for i in range(rows):
+            kept = (words(c + 4 * i, 1)[0] != 0) != (swapped != 0)
+            words(y + 4 * i, 1)[0] = words(a + 4 * i, 1)[0] if kept else words(b + 4 * step * i, 1)[0]
+    elif single:
+        _select_one(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+    else:
+        _select_row(y, c, rows, pitch, b, step, a, swapped, 0, 0)
 
 
 @jit
@@ -90,21 +122,14 @@ def shift(y: Any, x: Any, n: Any, bits: Any, rounding: Any) -> None:
 
 @jit
 def shift_by(
-    y: Any, x: Any, s: Any, rows: Any, pitch: Any, single: Any, bits: Any, rounding: Any, lo: Any, hi: Any, short: Any
+    y: Any, x: Any, s: Any, rows: Any, pitch: Any, single: Any, bits: Any, rounding: Any, lo: Any, hi: Any
 ) -> None:
-    """``y = saturate(round(x / 2**(s + bits)))``; filling of `s` is masked to a shift that is defined.
-
-    `short`: all shifts are 1..32 bits and 32 bits hold x + 1, so the half is added when there is room for it.
-    """
+    """``y = saturate(round(x / 2**(s + bits)))``; filling of `s` is masked to a shift that is defined."""
     for i in range(rows):
         out, given = words(y + 4 * pitch * i, pitch), words(x + 4 * pitch * i, pitch)
         if single:
             count = words(s + 4 * i, 1)[0] + bits
-            if rounding == 1 and short:
-                less, one, least, most = np.int32(count - 1), np.int32(1), np.int32(lo), np.int32(hi)
-                for j in range(pitch):
-                    out[j] = min(max(shifted(np.int32(shifted(given[j], less) + one), one), least), most)
-            elif rounding == 1:
+            if rounding == 1:
                 half = (np.int64(1) << count) >> 1
                 for j in range(pitch):
                     out[j] = min(max((given[j] + half) >> count, lo), hi)
@@ -115,6 +140,22 @@ def shift_by(
             counts = words(s + 4 * pitch * i, pitch)
             for j in range(pitch):
                 out[j] = min(max(shift_right_scalar(np.int64(given[j]), (counts[j] + bits) & 63, rounding), lo), hi)
+
+
+@jit
+def shift_short(
+    y: Any, x: Any, s: Any, rows: Any, pitch: Any, step: Any, bits: Any, lo: Any, hi: Any, target: Any
+) -> None:
+    """``y = saturate(floor(x / 2**(s + bits) + 1 / 2))``, `s` a number a row or, step 0, for all; pitch > 1.
+
+    All shifts are 1..32 bits and 32 bits hold x + 1. Results are of 8, 16 or 32 bits (`target` 0, 1, 2).
+    """
+    if target == 0:
+        _halve_8(y, x, rows, pitch, s, step, x, bits, lo, hi)
+    elif target == 1:
+        _halve_16(y, x, rows, pitch, s, step, x, bits, lo, hi)
+    else:
+        _halve_32(y, x, rows, pitch, s, step, x, bits, lo, hi)
 
 
 @jit

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from . import machine
 from .machine import FIELDS
 from .memory import DTYPES
-from .program import Argument, Program, Register
+from .program import Argument, Program, Register, in_bytes
 
 
 def fuse(program: Program) -> None:
@@ -30,16 +32,25 @@ def _stays(instruction: list[Argument], reader: list[Argument]) -> bool:
     return False
 
 
-def _scaled(scale: list[Argument], reader: list[Argument]) -> bool:
-    """Whether `scale` can write what `reader` would make of its result; then it does."""
-    if reader[0] == machine.NARROW:
-        scale[1], scale[8] = reader[1], 0
-        return True
-    size = _stored(reader)
-    if size in (1, 2, 4):
-        scale[1], scale[8], scale[13] = reader[4], size.bit_length() - 1, size * _width(reader)
-        return True
-    return False
+def _narrowed(target: int, step: int) -> Callable[[list[Argument], list[Argument]], bool]:
+    """For kernels that write 8, 16 or 32 bits, as field `target` says, and go on by field `step` from row to row."""
+
+    def moved(made: list[Argument], reader: list[Argument]) -> bool:
+        if reader[0] == machine.LOOK_UP_SMALL:
+            assert isinstance(made[1], Register)
+            made[1] = reader[2] = in_bytes(made[1])
+            made[target] = reader[7] = 0
+            return False
+        if reader[0] == machine.NARROW:
+            made[1], made[target] = reader[1], 0
+            return True
+        size = _stored(reader)
+        if size in (1, 2, 4):
+            made[1], made[target], made[step] = reader[4], size.bit_length() - 1, size * _width(reader)
+            return True
+        return False
+
+    return moved
 
 
 def _summed(product: list[Argument], reader: list[Argument]) -> bool:
@@ -62,4 +73,9 @@ def _width(reader: list[Argument]) -> int:
     return reader[2]
 
 
-_MOVED = {machine.SCALE: _scaled, machine.PRODUCT: _summed}
+_MOVED = {
+    machine.SCALE: _narrowed(8, 13),
+    machine.SHIFT_SHORT: _narrowed(9, 10),
+    machine.LOOK_UP_SMALL: _narrowed(8, 9),
+    machine.PRODUCT: _summed,
+}

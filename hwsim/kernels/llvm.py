@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 I8, I16, I32, I64 = (ir.IntType(n) for n in (8, 16, 32, 64))
 
@@ -17,6 +15,19 @@ def load(b: ir.IRBuilder, address: Any, kind: Any) -> Any:
     value = b.load(b.inttoptr(address, kind.as_pointer()))
     value.align = 1
     return value
+
+
+def place(b: ir.IRBuilder, base: Any, i: Any, kind: Any) -> Any:
+    """The address of number `i` of those of `kind` at `base`."""
+    return b.add(base, b.mul(i, I64(kind.width // 8)))
+
+
+def limit(b: ir.IRBuilder, v: Any, lo: Any, hi: Any, *, sign: str = "s") -> Any:
+    """`v` within lo..hi, which have a sign (``"s"``) or none (``"u"``)."""
+    less = b.icmp_signed if sign == "s" else b.icmp_unsigned
+    for worse, end in (("<", lo), (">", hi)):
+        v = b.select(less(worse, v, end), end, v)
+    return v
 
 
 def splat(b: ir.IRBuilder, x: Any, lanes: int) -> Any:
@@ -57,14 +68,3 @@ def loop(b: ir.IRBuilder, count: Any, state: list[Any], body: Callable[[Any, lis
     b.cbranch(b.icmp_signed("<", following, count), again, done)
     b.position_at_end(done)
     return after
-
-
-def _shifted(typing: Any, x: Any, bits: Any) -> Any:
-    def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
-        return b.ashr(*values)
-
-    return types.int32(types.int32, types.int32), code
-
-
-shifted: Any = intrinsic(_shifted)
-"""``x >> bits`` of int32, bits 0..31. Why: numba's own shift widens both to 64 bits."""

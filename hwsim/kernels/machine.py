@@ -12,18 +12,23 @@ from ..jit import jit
 from . import depthwise, elementwise, encoding, memory, products, rearranging, requantize, scaling, tables
 
 (
-    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, LOOK_UP_SMALL, SHIFT, SHIFT_BY, REDUCE, SUM_SQUARE,
+    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, LOOK_UP_SMALL, SHIFT, SHIFT_BY, SHIFT_SHORT, REDUCE, SUM_SQUARE,
     ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW, DYADIC, TFLM_DOUBLE, ONNX_FLOAT,
     SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE, PAD, REARRANGE, ENCODE,
-) = range(28)  # fmt: skip
+) = range(29)  # fmt: skip
+WORDS = 2
+"""In a field that says of how many bits numbers are: 32, as registers have them. 0 is 8, 1 is 16."""
+IN_PLACE: dict[int, tuple[int, ...]] = (
+    {ADD: (), MULTIPLY: (), SELECT: (), LOOK_UP_SMALL: (7, 8), SHIFT_SHORT: (9,), SCALE: (8,)}
+)  # fmt: skip
+"""What may write rows over those it reads, and its fields that must be `WORDS` then. Other loops are no vectors so."""
 FIELDS = 16
 """Numbers of an instruction."""
 
 _load, _store, _narrow = memory.load, memory.store, memory.narrow
 _add, _multiply, _select, _look_up = elementwise.add, elementwise.multiply, elementwise.select, elementwise.look_up
-_shift, _shift_by, _reduce, _sum_square = (
-    *(elementwise.shift, elementwise.shift_by, elementwise.reduce, elementwise.sum_square),
-)
+_shift, _shift_by, _shift_short = elementwise.shift, elementwise.shift_by, elementwise.shift_short
+_reduce, _sum_square = elementwise.reduce, elementwise.sum_square
 _add_long, _widen, _shorten, _normalize = (
     *(elementwise.add_long, elementwise.widen, elementwise.shorten, elementwise.normalize),
 )
@@ -31,7 +36,7 @@ _dyadic, _tflm_double, _onnx_float = requantize.dyadic, requantize.tflm_double, 
 _in_line, _addresses, _product = products.in_line, products.addresses, products.multiply
 _depthwise, _look_up_small = depthwise.depthwise, tables.look_up_small
 _scale = scaling.scale
-_pack, _column_sums, _less_zero = products.pack, products.column_sums, products.less_zero
+_pack, _column_sums, _row_sums = products.pack, products.column_sums, products.row_sums
 _pad, _rearrange, _encode = memory.pad, rearranging.rearrange, encoding.encode
 _longs, _table = memory.longs, memory.table
 COLUMNS = 5
@@ -88,15 +93,17 @@ def _simple(c: Any, row: Any, n: Any) -> None:
     elif c[0] == MULTIPLY:
         _multiply(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8])
     elif c[0] == SELECT:
-        _select(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8] != 0)
+        _select(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8], c[9])
     elif c[0] == LOOK_UP:
         _look_up(c[1], c[2], n * c[3], c[4], c[5], c[6])
     elif c[0] == LOOK_UP_SMALL:
-        _look_up_small(c[1], c[2], n * c[3], c[4], c[5], c[6])
+        _look_up_small(c[1] + c[9] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8])
     elif c[0] == SHIFT:
         _shift(c[1], c[2], n * c[3], c[4], c[5])
     elif c[0] == SHIFT_BY:
-        _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+        _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
+    elif c[0] == SHIFT_SHORT:
+        _shift_short(c[1] + c[10] * row, c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
     elif c[0] == REDUCE:
         _reduce(c[1], c[2], n, c[3], c[4], c[5])
     else:
@@ -132,7 +139,7 @@ def _products(c: Any, row: Any, n: Any, group: Any) -> None:
     elif c[0] == ADDRESSES:
         _addresses(c[1], n, c[2], c[3] + 8 * row)
     elif c[0] == PRODUCT:
-        _product(c[1] + c[11] * row, c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+        _product(c[1] + c[11] * row, c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], 0, c[10])
     elif c[0] == PAIR:
         _pair(c, row, n, group)
     else:
@@ -155,22 +162,24 @@ def _pair(c: Any, row: Any, n: Any, group: Any) -> None:
     """Rows at c[2] times the second operand of each group, packed when its first row comes by.
 
     c: result, addresses of rows, columns, depth, width, unsigned, zeros (what it starts at), base and offsets of second
-    operands, steps along k and n, room for packed ones, bytes of one, room for their sums, zero point.
+    operands, steps along k and n, room for packed ones, for what is taken off rows, for sums of columns, zero point.
 
     Why all are packed first: what was just written in words cannot be read at once in vectors.
     """
     depth, columns, steps = c[4], c[3], (c[4] + 3) // 4
+    size = 4 * steps * columns
     offsets = _longs(c[9], row // group + n // group + 2)
     for i in range((group - row % group) % group, n, group):
-        packed, b = c[12] + i // group * c[13], c[8] + offsets[(row + i) // group]
+        packed, b = c[12] + i // group * size, c[8] + offsets[(row + i) // group]
         _pack(packed, b, depth, c[5], c[10], c[11], columns)
     for i in range((group - row % group) % group, n, group):
-        _column_sums(c[14] + i // group * 4 * columns, c[12] + i // group * c[13], steps, columns)
+        _column_sums(c[14] + i // group * 4 * columns, c[12] + i // group * size, steps, columns)
+    if c[15] != 0:
+        _row_sums(c[13], c[2], n, depth, c[15], c[6])
     i = 0
     while i < n:
         rows, slot = min(group - (row + i) % group, n - i), i // group
-        packed, sums, out = c[12] + slot * c[13], c[14] + slot * 4 * columns, c[1] + 4 * columns * i
-        _product(out, c[2] + 8 * i, rows, columns, 1, 0, steps, packed, c[7], sums, c[6])
-        if c[15] != 0:
-            _less_zero(out, c[2] + 8 * i, rows, columns, depth, c[15], c[6])
+        packed, sums, out = c[12] + slot * size, c[14] + slot * 4 * columns, c[1] + 4 * columns * i
+        less = c[13] + 4 * i if c[15] != 0 else 0
+        _product(out, c[2] + 8 * i, rows, columns, 1, 0, steps, packed, c[7], sums, less, c[6])
         i += rows

@@ -13,10 +13,13 @@ from ..qtensor import QTensor
 from ..ranges import Operand
 from ..rounding import Ints
 from . import machine
-from .arrays import Rows, Seconds, Whole, Windows
+from .arrays import Seconds, Whole, Windows
 from .packing import Packed
-from .program import Argument, Register, pitch
+from .program import Argument, Register, in_bytes, pitch
 from .writer import BYTE, UNSIGNED_BYTE, WORD, Unfit, Writer, lead, width
+
+STEP = 4
+"""Bytes of a row that the tile reads at a time."""
 
 
 def matmul(w: Writer, node: Node) -> None:
@@ -82,15 +85,11 @@ def operand_rows(w: Writer, x: Value) -> tuple[Register, int]:
     unsigned = int(not reach.inside(BYTE))
     kept = isinstance(x.type.fmt, FloatFormat) or x.type.fmt.dtype.itemsize > 1 or x.name in w.registers
     if not kept:
-        places = Register(1, long=True)
-        base, offsets = w.access(Rows(value=x.name, lead=lead(x), bytes_past=width(x) % 4 != 0), "base", "offsets")
-        w.emit(machine.ADDRESSES, places, base, offsets)
-        return places, int(x.type.fmt.dtype == np.uint8)
+        return w.places(x, x, STEP), int(x.type.fmt.dtype == np.uint8)
     if x.name not in w.bytes:
         given = _integers(w, x)
         row = pitch(max(width(x), 2))  # whole groups of four bytes
-        # Why as a register of words: places are kept in words, 16 bytes are 4
-        made = w.bytes[x.name] = Register(row // 4 + 1)
+        made = w.bytes[x.name] = in_bytes(given)
         if given.pitch != row:
             raise Unfit(f"{x.name}: rows of one number")
         w.emit(machine.NARROW, made, given, row)
@@ -195,9 +194,8 @@ def _pair(w: Writer, node: Node) -> None:
     made = w.new(out)
     if made.pitch != columns:
         raise Unfit(f"{out.name}: one column")
-    size = steps * 4 * columns
-    room, sums = Register(1, fixed=size), Register(1, fixed=4 * columns)
+    room, sums, less = Register(1, fixed=4 * steps * columns), Register(1, fixed=4 * columns), Register(1)
     access = w.access(Seconds(value=b.name), "base", "offsets", "k_step", "n_step")
     zeros = w.numbers(np.zeros(columns), columns)
     assert isinstance(b.type.zero_point, int)
-    w.emit(machine.PAIR, made, rows, columns, depth, n, unsigned, zeros, *access, room, size, sums, b.type.zero_point)
+    w.emit(machine.PAIR, made, rows, columns, depth, n, unsigned, zeros, *access, room, less, sums, b.type.zero_point)

@@ -27,7 +27,7 @@ def panel(columns: Any) -> Any:
 @jit
 def multiply(
     c: Any, addresses: Any, rows: Any, columns: Any, segments: Any, stride: Any, steps: Any,
-    b: Any, start: Any, sums: Any, unsigned: Any,
+    b: Any, start: Any, sums: Any, less: Any, unsigned: Any,
 ) -> None:  # fmt: skip
     """Rows at `addresses` times packed `b` into the register `c`, pitch `columns`; parameters: see `tile`."""
     j, c_row, depth = 0, 4 * columns, segments * steps
@@ -38,21 +38,21 @@ def multiply(
             height = _height(n, rows, rows - i)
             i = min(i, rows - height)  # the last rows once more: the same numbers
             at, out = addresses + 8 * i, c + c_row * i + 4 * j
-            where, total = start + 4 * j, sums + 4 * j
+            where, total, off = start + 4 * j, sums + 4 * j, less + 4 * i if less else 0
             if height == 1 and n == 64:
-                _1x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _1x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             elif height == 1 and n == 32:
-                _1x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _1x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             elif height == 1:
-                _1x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _1x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             elif height == 4:
-                _4x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _4x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             elif n == 64:
-                _6x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _6x64(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             elif n == 32:
-                _12x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _12x32(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             else:
-                _12x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, unsigned)
+                _12x16(at, segments, stride, steps, b, 4 * n, where, total, out, c_row, off, unsigned)
             i += height
         b += depth * 4 * n
         j += n
@@ -149,9 +149,9 @@ def _pack_few(packed: Any, valid: Any, place: Any, k_step: Any, n_step: Any, row
 
 
 @jit
-def less_zero(c: Any, addresses: Any, rows: Any, columns: Any, depth: Any, zero: Any, unsigned: Any) -> None:
-    """``c -= zero * sum of the row of a``: what a zero point of the second operand adds to a product."""
-    at = longs(addresses, rows)
+def row_sums(out: Any, addresses: Any, rows: Any, depth: Any, factor: Any, unsigned: Any) -> None:
+    """``factor * sum of the row of a``: what a zero point of the second operand adds to each of its products."""
+    y, at = words(out, rows), longs(addresses, rows)
     for i in range(rows):
         total = np.int32(0)
         if unsigned:
@@ -162,6 +162,4 @@ def less_zero(c: Any, addresses: Any, rows: Any, columns: Any, depth: Any, zero:
             x = signed_bytes(at[i], depth)
             for k in range(depth):
                 total += np.int32(x[k])
-        out, back = words(c + 4 * columns * i, columns), np.int32(total * zero)
-        for j in range(columns):
-            out[j] -= back
+        y[i] = np.int32(total * factor)

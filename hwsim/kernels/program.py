@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rounding import Ints
-from .machine import FIELDS
+from .machine import FIELDS, IN_PLACE, WORDS
 
 CACHE = 96 * 1024
 """Bytes of registers that a block of rows fills at most: most of a core's second cache is left to weights."""
@@ -48,6 +48,11 @@ class Register:
 def pitch(width: int) -> int:
     """Numbers from row to row: whole vectors, one alone."""
     return 1 if width == 1 else (width + 15) & ~15
+
+
+def in_bytes(register: Register) -> Register:
+    """Room for its numbers as bytes, row after row without gaps. Why of words: so are all, and 16 bytes are 4."""
+    return Register(max(register.pitch // 4, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,18 +95,18 @@ class Program:
 
     def placed(self) -> Placed:
         """Registers get their places; `group` decides how many rows a block has."""
-        places, row_bytes = _places(self.instructions)
+        _, row_bytes = _places(self.instructions, lambda r: r.row_bytes)
         block = _block(row_bytes, self.group)
         slots = max(block // self.group, 1) if self.group else 1
-        end = row_bytes * block
+        places, end = _places(self.instructions, lambda r: _lines(r.row_bytes * block))
         for r in _registers(self.instructions):
             if r.fixed:
                 places[r] = end
-                end += r.fixed * slots + 64
+                end += _lines(r.fixed * slots)
         made = Placed(np.zeros((len(self.instructions), FIELDS), np.int64), tuple(self.arrays), block, self.group, end)
         for i, instruction in enumerate(self.instructions):
             for j, a in enumerate(instruction):
-                made.put(i, j, a, (places[a] if a.fixed else places[a] * block) if isinstance(a, Register) else 0)
+                made.put(i, j, a, places[a] if isinstance(a, Register) else 0)
         return made
 
 
@@ -148,8 +153,15 @@ def _registers(instructions: Sequence[Sequence[Argument]]) -> list[Register]:
     return list(dict.fromkeys(a for i in instructions for a in i if isinstance(a, Register)))
 
 
-def _places(instructions: Sequence[Sequence[Argument]]) -> tuple[dict[Register, int], int]:
-    """Offset of each register in bytes a row, and how many bytes a row all take; what is dead makes room."""
+def _lines(size: int) -> int:
+    """Whole cache lines: a vector that lies across two is read and written at half the speed."""
+    return (size + 63) & ~63
+
+
+def _places(
+    instructions: Sequence[Sequence[Argument]], size: Callable[[Register], int]
+) -> tuple[dict[Register, int], int]:
+    """Offset of each register, of `size` bytes, and how many bytes all take; what is dead makes room."""
     first: dict[Register, int] = {}
     last: dict[Register, int] = {}
     for i, instruction in enumerate(instructions):
@@ -160,14 +172,28 @@ def _places(instructions: Sequence[Sequence[Argument]]) -> tuple[dict[Register, 
                     last[r] = i
     places: dict[Register, int] = {}
     for r, start in first.items():
-        taken = sorted((places[o], places[o] + o.row_bytes) for o in places if first[o] <= last[r] and last[o] >= start)
+        same = [o for o in places if last[o] == start and _in_place(instructions[start], r, o)]
+        if same:
+            places[r] = places[same[0]]
+            continue
+        taken = sorted((places[o], places[o] + size(o)) for o in places if first[o] <= last[r] and last[o] >= start)
         at = 0
         for lo, hi in taken:
-            if at + r.row_bytes <= lo:
+            if at + size(r) <= lo:
                 break
             at = max(at, hi)
         places[r] = at
-    return places, max((places[r] + r.row_bytes for r in places), default=8)
+    return places, max((places[r] + size(r) for r in places), default=8)
+
+
+def _in_place(instruction: Sequence[Argument], made: Register, operand: Register) -> bool:
+    """Whether `made` may be written over `operand`, number by number: what is read and written at once stays near."""
+    number, result, *given = instruction
+    assert isinstance(number, int)
+    if number not in IN_PLACE or result is not made or operand not in given or made.pitch == 1:
+        return False
+    alike = (operand.pitch, operand.long, operand.fixed) == (made.pitch, made.long, made.fixed)
+    return alike and all(instruction[field] == WORDS for field in IN_PLACE[number])
 
 
 def _block(row_bytes: int, group: int) -> int:

@@ -33,12 +33,13 @@ from . import machine
 from .block_rules import block_matmul
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
+from .rowwise import LANES
 from .scaling import WIDE, constants
 from .tables import small
 from .writer import WORD, Unfit, Writer, lead, width
 
 MOST_TABLE = 1 << 16
-WORDS = 2  # of `scale`: results in a register; `hwsim.kernels.fusing` may want them narrower
+HALF_UP = ROUNDINGS.index("half_up")
 TILED = 256
 """Constants a column of narrow rows stand for several rows, so that loops are long enough for vectors."""
 
@@ -118,15 +119,16 @@ def select(w: Writer, node: Node) -> None:
     condition, a, b = node.ins
     out = node.outs[0]
     first, other = _ordered(w, a, b, out)
-    kept = w.register(condition, out)
-    if kept.width != width(out) or kept.long:
+    if width(condition) != width(out):
         raise Unfit(f"{out.name}: a mask of other columns")
+    bytes_ = condition.name not in w.registers and condition.type.fmt.dtype.itemsize == 1
+    kept = w.places(condition, out, LANES) if bytes_ else w.register(condition, out)
     given = w.register(first, out)
     place, single, step = w.second(other, out)
     if given.width != width(out) or given.long:
         raise Unfit(f"{out.name}: other columns")
     made = w.new(out)
-    w.emit(machine.SELECT, made, kept, given, place, made.pitch, single, step, int(first is b))
+    w.emit(machine.SELECT, made, kept, given, place, made.pitch, single, step, int(first is b), int(bytes_))
 
 
 def requant(w: Writer, node: Node) -> None:
@@ -169,7 +171,7 @@ def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
     if fast is not None and made.pitch > 1:
         period = row if WIDE % row else WIDE
         m, add_, r = (constant(c, np.int32, period) for c in fast[:3])
-        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, period, WORDS, zero, fast[3], *op.limits)
+        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, period, machine.WORDS, zero, fast[3], *op.limits)
         return
     columns = max(TILED // row, 1) * row if many else 1
     m, s = constant(multiplier, np.int32, columns), constant(shift, np.int64, columns)
@@ -199,7 +201,7 @@ def table(w: Writer, node: Node) -> None:
     results = np.asarray(node.op.run((QType(places.shape, x.type.fmt),), places))
     made, found = w.new(out), small(results)
     if found is not None:
-        w.emit(machine.LOOK_UP_SMALL, made, given, made.pitch, found[0], codes.lo, found[1])
+        w.emit(machine.LOOK_UP_SMALL, made, given, made.pitch, found[0], codes.lo, found[1], *2 * [machine.WORDS])
         return
     entries = w.numbers(results, results.size)
     w.emit(machine.LOOK_UP, made, given, made.pitch, entries, codes.lo, results.size)
@@ -248,8 +250,12 @@ def shift(w: Writer, node: Node) -> None:
     given = _like(w, x, out)
     if op.bits > 31 or not w.reach(out).inside(WORD):
         raise Unfit(f"{out.name}: {op.bits} bits")
-    made = w.new(out)
-    w.emit(machine.SHIFT, made, given, made.pitch, op.bits, ROUNDINGS.index(op.rounding))
+    made, rounding = w.new(out), ROUNDINGS.index(op.rounding)
+    if op.bits >= 1 and made.pitch > 1 and rounding == HALF_UP and w.reach(x).hi < WORD.hi:
+        count = w.numbers([op.bits], 1)
+        w.emit(machine.SHIFT_SHORT, made, given, count, made.pitch, 0, 0, WORD.lo, WORD.hi, machine.WORDS)
+        return
+    w.emit(machine.SHIFT, made, given, made.pitch, op.bits, rounding)
 
 
 def shift_by(w: Writer, node: Node) -> None:
@@ -262,9 +268,11 @@ def shift_by(w: Writer, node: Node) -> None:
         raise Unfit(f"{out.name}: other columns")
     made = w.new(out)
     rounding, single = ROUNDINGS.index(op.rounding), int(count.width == 1)
-    counts = w.reach(s).shifted(op.bits)
-    short = int(counts.inside(Interval(1, 32)) and w.reach(x).hi < WORD.hi)
-    w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits, short)
+    short = w.reach(s).shifted(op.bits).inside(Interval(1, 32)) and w.reach(x).hi < WORD.hi
+    if short and single and made.pitch > 1 and rounding == HALF_UP:
+        w.emit(machine.SHIFT_SHORT, made, given, count, made.pitch, 1, op.bits, *op.limits, machine.WORDS)
+        return
+    w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits)
 
 
 def reshape(w: Writer, node: Node) -> None:

@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from ..jit import jit
 from ..rounding import Ints
-from .llvm import I8, I16, I32, I64, load, loop, splat
+from .llvm import I8, I16, I32, I64, called, limit, load, loop, place, splat
 
 LANES = 16
 WIDE = 64
@@ -51,10 +51,10 @@ def constants(
     return m, add, r, left
 
 
-def _block(target: Any, columns: int, plain: bool) -> Any:
+def _block(target: Any, columns: int, *, plain: bool, sign: str = "") -> Any:
     """The loop over rows of `columns` numbers, `pitch` apart, with a constant each.
 
-    `plain`: zero and left are 0, and lo and hi the ends of `target` if that is narrow; then they cost nothing.
+    `plain`: zero and left are 0. `sign`: limits are bytes, ``"s"`` with a sign or ``"u"`` without.
     """
 
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
@@ -62,21 +62,24 @@ def _block(target: Any, columns: int, plain: bool) -> Any:
         wide = {name: splat(b, b.trunc(at[name], I32), LANES) for name in ("zero", "left", "lo", "hi")}
         if plain:
             wide["zero"] = wide["left"] = None
-        if plain and target is not I32:
-            most = (1 << target.width - 1) - 1
-            wide["lo"], wide["hi"] = (ir.Constant(_V, [limit] * LANES) for limit in (~most, most))
+        packs = sign if "+avx512bw" in context.codegen().magic_tuple()[2].split(",") else ""
         firsts = range(0, columns, LANES)
-        known = [[load(b, _place(b, at[name], I64(j), I32), _V) for name in ("m", "add", "r")] for j in firsts]
+        known = [[load(b, place(b, at[name], I64(j), I32), _V) for name in ("m", "add", "r")] for j in firsts]
         multipliers = [[half(b, m) for half in (_even, _odd)] for m, _, _ in known]
 
         def row(number: Any, none: list[Any]) -> list[Any]:
             begin = b.mul(number, at["pitch"])
+            made = []
             for j, (_, add, r), halves in zip(firsts, known, multipliers, strict=True):
-                i = b.add(begin, I64(j))
-                y = _scaled(b, load(b, _place(b, at["x"], i, I32), _V), halves, add, r, wide)
-                if target is not I32:
-                    y = b.trunc(y, ir.VectorType(target, LANES))
-                b.store(y, b.inttoptr(_place(b, at["y"], i, target), y.type.as_pointer())).align = 1
+                x = load(b, place(b, at["x"], b.add(begin, I64(j)), I32), _V)
+                made.append(_scaled(b, x, halves, add, r, wide))
+            if packs:
+                made = [_bytes(b, made, packs, at)]
+            else:
+                made = [_cut(b, limit(b, y, wide["lo"], wide["hi"]), target) for y in made]
+            for j, y in zip(firsts, made, strict=False):
+                to = place(b, at["y"], b.add(begin, I64(j)), target)
+                b.store(y, b.inttoptr(to, y.type.as_pointer())).align = 1
             return none
 
         loop(b, at["rows"], [], row)
@@ -98,12 +101,22 @@ def _scaled(b: ir.IRBuilder, x: Any, multipliers: list[Any], add: Any, r: Any, w
     products = [b.mul(half(b, x), m) for half, m in zip((_even, _odd), multipliers, strict=True)]
     order = ir.Constant(_V, [j // 2 * 2 + 1 + j % 2 * LANES for j in range(LANES)])
     high = b.shuffle_vector(*(b.bitcast(p, _V) for p in products), order)
-    y = b.ashr(b.add(high, add), r)
-    return _limit(b, "slt", _limit(b, "sgt", y, wide["lo"]), wide["hi"])
+    return b.ashr(b.add(high, add), r)
 
 
-def _place(b: ir.IRBuilder, base: Any, i: Any, kind: Any) -> Any:
-    return b.add(base, b.mul(i, I64(kind.width // 8)))
+def _cut(b: ir.IRBuilder, y: Any, target: Any) -> Any:
+    return y if target is I32 else b.trunc(y, ir.VectorType(target, LANES))
+
+
+def _bytes(b: ir.IRBuilder, ys: list[Any], sign: str, at: dict[str, Any]) -> Any:
+    """Four vectors as bytes within limits, by instructions that stop at the ends of a type."""
+    words_, bytes_ = ir.VectorType(I16, 2 * LANES), ir.VectorType(I8, 4 * LANES)
+    halves = [called(b, "llvm.x86.avx512.packssdw.512", words_, *pair) for pair in (ys[:2], ys[2:])]
+    mixed = b.bitcast(called(b, f"llvm.x86.avx512.pack{sign}swb.512", bytes_, *halves), _V)
+    order = ir.Constant(_V, [j % 4 * 4 + j // 4 for j in range(LANES)])  # each packs within quarters
+    y = b.bitcast(b.shuffle_vector(mixed, mixed, order), bytes_)
+    ends = (splat(b, b.trunc(at[name], I8), 4 * LANES) for name in ("lo", "hi"))
+    return limit(b, y, *ends, sign=sign)
 
 
 def _even(b: ir.IRBuilder, v: Any) -> Any:
@@ -117,15 +130,10 @@ def _odd(b: ir.IRBuilder, v: Any) -> Any:
     return b.ashr(b.bitcast(v, _PAIRS), ir.Constant(_PAIRS, [32] * (LANES // 2)))
 
 
-def _limit(b: ir.IRBuilder, which: str, v: Any, limit: Any) -> Any:
-    kept = b.icmp_signed(">" if which == "sgt" else "<", v, limit)
-    return b.select(kept, v, limit)
-
-
-_plain_8, _any_8, _any_16, _plain_32, _any_32 = (
-    _block(target, WIDE, plain) for target, plain in ((I8, True), (I8, False), (I16, False), (I32, True), (I32, False))
-)
-_few_8, _few_16, _few_32 = (_block(target, LANES, False) for target in (I8, I16, I32))
+_signed_8, _unsigned_8 = (_block(I8, WIDE, plain=True, sign=sign) for sign in "su")
+_any_8, _any_16, _any_32 = (_block(target, WIDE, plain=False) for target in (I8, I16, I32))
+_plain_32 = _block(I32, WIDE, plain=True)
+_few_8, _few_16, _few_32 = (_block(target, LANES, plain=False) for target in (I8, I16, I32))
 
 
 @jit
@@ -161,8 +169,10 @@ def _columns(
             _few_16(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
         else:
             _few_32(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
-    elif target == 0 and plain and lo == -128 and hi == 127:
-        _plain_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif target == 0 and plain and lo >= -128 and hi <= 127:
+        _signed_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
+    elif target == 0 and plain and lo >= 0 and hi <= 255:
+        _unsigned_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
     elif target == 0:
         _any_8(y, x, rows, pitch, m, add, r, zero, left, lo, hi)
     elif target == 1:

@@ -1,4 +1,4 @@
-"""A tile of a matrix product of bytes, accumulators in registers: ``c = start + a @ b``.
+"""A tile of a matrix product of bytes, accumulators in registers: ``c = start + a @ b - less``.
 
 `b` is packed (`pack`): panels of up to 64 columns, in each ``[k / 4][columns][4]`` signed bytes, zeros where k ends.
 `a` is read four bytes at a time from the address of each row, so up to three bytes past its end, times 0: whoever owns
@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from .dot import Level, dot4, level_of
 from .llvm import I32, I64, load, loop, splat
 
-NAMES = ("rows", "segments", "stride", "steps", "b", "b_step", "start", "sums", "c", "c_row", "unsigned")
+NAMES = ("rows", "segments", "stride", "steps", "b", "b_step", "start", "sums", "c", "c_row", "less", "unsigned")
 
 
 def tile(rows: int, columns: int) -> Any:
@@ -27,7 +27,7 @@ def tile(rows: int, columns: int) -> Any:
     rows: of int64 addresses, one a row of `a`; segments, stride (bytes), steps (of 4 bytes, in each segment);
     b, b_step: of the packed columns, bytes from one step to the next; start, sums: int32 a column, what the
     accumulator begins with and the sum of the column of b; c, c_row: of int32 results, bytes from row to row;
-    unsigned: whether bytes of `a` are.
+    less: of int32 numbers, one a row, taken off its results, or 0; unsigned: whether bytes of `a` are.
     """
 
     def typed(typing: Any, *args: Any) -> tuple[Any, Callable[..., Any]]:
@@ -38,7 +38,7 @@ def tile(rows: int, columns: int) -> Any:
     # Why spelled out: numba reads the number of arguments off the function
     def made(
         typing: Any, rows: Any, segments: Any, stride: Any, steps: Any, b: Any, b_step: Any, start: Any, sums: Any,
-        c: Any, c_row: Any, unsigned: Any,
+        c: Any, c_row: Any, less: Any, unsigned: Any,
     ) -> Any:  # fmt: skip
         return typed(typing)
 
@@ -87,11 +87,27 @@ def _block(
         offset = b.mul(s, at["stride"])
         return loop(b, at["steps"], state, lambda i, inner: step(i, offset, inner))
 
-    sums = loop(b, at["segments"], initial, segment)[1:]
+    sums = _less(b, at["less"], loop(b, at["segments"], initial, segment)[1:], first, len(columns))
     for r in range(len(rows)):
         for n, j in enumerate(columns):
             place = b.add(b.add(at["c"], b.mul(at["c_row"], I64(first + r))), I64(4 * j))
             b.store(sums[r * len(columns) + n], b.inttoptr(place, v.as_pointer())).align = 4
+
+
+def _less(b: ir.IRBuilder, less: Any, sums: list[Any], first: int, columns: int) -> list[Any]:
+    """Every row's number taken off its `columns` accumulators, if there are such numbers."""
+    before = b.block
+    with b.if_then(b.icmp_signed("!=", less, I64(0))):
+        taken, lanes = [], sums[0].type.count
+        for r in range(len(sums) // columns):
+            number = splat(b, load(b, b.add(less, I64(4 * (first + r))), I32), lanes)
+            taken += [b.sub(s, number) for s in sums[columns * r : columns * (r + 1)]]
+        inside = b.block
+    merged = [b.phi(s.type) for s in sums]
+    for phi, s, t in zip(merged, sums, taken, strict=True):
+        phi.add_incoming(s, before)
+        phi.add_incoming(t, inside)
+    return merged
 
 
 def opaque(b: ir.IRBuilder, level: Level, v: Any) -> Any:

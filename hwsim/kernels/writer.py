@@ -103,6 +103,13 @@ class Writer:
             self.loaded[value.name, lead(like)] = made
         return made
 
+    def places(self, value: Value, like: Value, whole: int) -> Register:
+        """Addresses of rows of bytes, a row for each row of `like`, that are read up to a multiple of `whole`."""
+        made = Register(1, long=True)
+        rows_ = Rows(value=value.name, lead=lead(like), bytes_past=width(value) % whole != 0)
+        self.emit(machine.ADDRESSES, made, *self.access(rows_, "base", "offsets"))
+        return made
+
     def access(self, kind: Kind, *what: str) -> Iterable[Access]:
         """Numbers of an array of the outside."""
         array = self.program.array(kind)

@@ -3,7 +3,7 @@ import pytest
 
 from hwsim import INT4, INT8, INT16, INT32, UINT8, UINT16, Dyadic16, Graph, QTensor, QType
 from hwsim.formats import FP4_E2M1, FP8_E4M3, INT64, UINT1, UINT4, IntFormat
-from hwsim.kernels.elementwise import shift_by
+from hwsim.kernels.elementwise import shift_short
 from hwsim.ops import Add, Lut, Mul, Normalize, Pwl, Reduce, Requant, Reshape, Select, Shift, ShiftBy
 from hwsim.ops.lut import table_size
 from hwsim.rounding import ROUNDINGS
@@ -222,7 +222,7 @@ def test_shifts_that_fit_32_bits():
     y = np.empty_like(ends)
     for bits in range(1, 33):
         count = np.array([bits], np.int32)
-        shift_by.dispatcher(*(a.ctypes.data for a in (y, ends, count)), 1, 16, 1, 0, 1, *FULL, 1)
+        shift_short.dispatcher(*(a.ctypes.data for a in (y, ends, count)), 1, 16, 0, 0, *FULL, 2)
         assert y.tolist() == [(int(v) + (1 << bits - 1)) >> bits for v in ends]
 
 

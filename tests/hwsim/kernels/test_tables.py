@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from itertools import product
 
 import numpy as np
 import pytest
 
 from hwsim.kernels.tables import ENTRIES, look_up_small, small
 
+KINDS = (np.int8, np.int16, np.int32)
 SIZES = (1, 2, 63, 64, 65, 127, 128, 129, 255, 256)
 
 
@@ -22,12 +24,15 @@ def agrees():
             entries, add = small(results)
             for first, n in ((-128, 256), (0, 1), (256, 31), (-(2**31), 33), (2**31 - 256, 95)):
                 index = np.concatenate([np.arange(size), rng.integers(0, size, 256)])[:n]
-                x, y = (first + index).astype(np.int32), np.full(n + 8, 77, np.int32)
+                x = (first + index).astype(np.int32)
                 strange = rng.random(n) < 0.1  # the filling of rows may be any number
                 x[strange] = rng.integers(-(2**31), 2**31, n)[strange]
-                look_up_small(y.ctypes.data, x.ctypes.data, n, entries.ctypes.data, first, add)
-                assert y[:n][~strange].tolist() == results[index[~strange]].tolist()
-                assert (y[n:] == 77).all()
+                for source, target in product((0, 2), (0, 1, 2)):
+                    given, y = x.astype(KINDS[source]), np.full(n + 8, 77, KINDS[target])
+                    ends = (given.ctypes.data, n, entries.ctypes.data, first, add, source, target)
+                    look_up_small(y.ctypes.data, *ends)
+                    assert (y[:n] == results[index].astype(KINDS[target]))[~strange].all()
+                    assert (y[n:] == 77).all()
 
 
 def test_every_entry():

@@ -43,15 +43,26 @@ class Context:
         return None
 
 
-def module(machine, rows, columns, segments, stride, steps, unsigned):
-    """A function of addresses: of rows' addresses, b, start, sums, c."""
+def module(machine, rows, columns, segments, stride, steps, unsigned, taken):
+    """A function of addresses: of rows' addresses, b, start, sums, c, less."""
     made = ir.Module("tile")
     made.triple = machine[0]
-    function = ir.Function(made, ir.FunctionType(ir.VoidType(), [I64] * 5), "tile")
+    function = ir.Function(made, ir.FunctionType(ir.VoidType(), [I64] * 6), "tile")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    at, b, start, sums, c = function.args
+    at, b, start, sums, c, less = function.args
     numbers = [I64(n) for n in (segments, stride, steps)]
-    values = at, *numbers, b, I64(4 * columns), start, sums, c, I64(4 * columns), I64(unsigned)
+    values = (
+        at,
+        *numbers,
+        b,
+        I64(4 * columns),
+        start,
+        sums,
+        c,
+        I64(4 * columns),
+        less if taken else I64(0),
+        I64(unsigned),
+    )
     tile._write(Context(machine), builder, values, rows, columns)
     builder.ret_void()
     return made
@@ -65,19 +76,21 @@ def packed(b):
     return np.ascontiguousarray(whole.reshape(-1, 4, columns).swapaxes(1, 2))
 
 
-def run(name, a, b, start, segments, k):
+def run(name, a, b, start, segments, k, less=None):
     """Results of a tile: `a` (rows, segments, pitch) bytes of which `k` count, `b` (segments, k, columns)."""
     (rows, _, pitch), columns = a.shape, b.shape[-1]
     panel = np.concatenate([packed(part) for part in b])
     sums, c = panel.astype(np.int32).sum((0, 2), dtype=np.int32), np.zeros((rows, columns), np.int32)
-    code = module(MACHINES[name], rows, columns, segments, pitch, -(-k // 4), int(a.dtype == np.uint8))
+    numbers = (segments, pitch, -(-k // 4), int(a.dtype == np.uint8))
+    code = module(MACHINES[name], rows, columns, *numbers, less is not None)
+    taken = np.zeros(rows, np.int32) if less is None else less
     offsets = np.arange(rows) * segments * pitch
     if MACHINES[name][0] == arm.TRIPLE:
         machine_code, text = arm.compiled(code, MACHINES[name][1])
         assert ("sdot" in text) == (name == "neon")
-        arrays = [arm.place(5) + offsets, panel, start, sums, c, a]
+        arrays = [arm.place(6) + offsets, panel, start, sums, c, taken, a]
         return arm.called(machine_code, arrays)[4]
-    arrays = [a.ctypes.data + offsets, panel, start, sums, c]
+    arrays = [a.ctypes.data + offsets, panel, start, sums, c, taken]
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
@@ -86,7 +99,7 @@ def run(name, a, b, start, segments, k):
     parsed.verify()
     with llvm.create_mcjit_compiler(parsed, target) as engine:
         engine.finalize_object()
-        call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5)(engine.get_function_address("tile"))
+        call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)(engine.get_function_address("tile"))
         call(*(x.ctypes.data for x in arrays))
     return c
 
@@ -129,9 +142,10 @@ def test_every_remainder_of_k(name):
         a = rng.integers(low, high, (rows, segments, pitch)).astype(kind)
         b = rng.integers(-128, 128, (segments, k, columns)).astype(np.int8)
         start = rng.integers(-(1 << 20), 1 << 20, columns).astype(np.int32)
-        assert_same(
-            wanted(a, b, start, k), run(name, a, b, start, segments, k), what=f"{name}, k {k}, {rows} x {columns}"
-        )
+        less = rng.integers(-(1 << 20), 1 << 20, rows).astype(np.int32)
+        what, want = f"{name}, k {k}, {rows} x {columns}", wanted(a, b, start, k)
+        assert_same(want, run(name, a, b, start, segments, k), what=what)
+        assert_same(want - less[:, None], run(name, a, b, start, segments, k, less), what=f"{what}, less")
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8])
