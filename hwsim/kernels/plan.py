@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, prod
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..formats import Codes
 from ..graph import Graph, Node, Value
 from ..qtensor import QTensor
+from .compositions import composed
 from .fusing import fuse
 from .program import Placed
 from .rules import RULES
@@ -142,7 +144,9 @@ def planned(graph: Graph, wanted: Sequence[Value], run_node: RunNode) -> Plan:
 def _written(writer: Writer, stage: Stage, needed: Sequence[Value]) -> Placed:
     """The program of a stage: its nodes in order, and what leaves it."""
     for node in stage.nodes:
-        RULES[type(node.op)](writer, node)
+        rule = partial(RULES[type(node.op)], writer, node)
+        if not composed(writer, node, rule):
+            rule()
         for v in node.outs:
             if v in needed:
                 writer.store(v)

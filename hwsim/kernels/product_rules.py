@@ -83,9 +83,9 @@ def operand_rows(w: Writer, x: Value) -> tuple[Register, int]:
     if not (reach.inside(BYTE) or reach.inside(UNSIGNED_BYTE)):
         raise Unfit(f"{x.name}: {reach} in bytes")
     unsigned = int(not reach.inside(BYTE))
-    kept = isinstance(x.type.fmt, FloatFormat) or x.type.fmt.dtype.itemsize > 1 or x.name in w.registers
+    kept = isinstance(x.type.fmt, FloatFormat) or x.type.fmt.dtype.itemsize > 1 or w.holds(x)
     if not kept:
-        return w.places(x, x, STEP), int(x.type.fmt.dtype == np.uint8)
+        return w.addresses(x, x, STEP), int(x.type.fmt.dtype == np.uint8)
     if x.name not in w.bytes:
         given = _integers(w, x)
         row = pitch(max(width(x), 2))  # whole groups of four bytes

@@ -31,11 +31,11 @@ from ..ranges import Interval
 from ..rounding import ROUNDINGS
 from . import machine
 from .block_rules import block_matmul
+from .compositions import codes, look_up, places
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
 from .rowwise import LANES
 from .scaling import WIDE, constants
-from .tables import small
 from .writer import WORD, Unfit, Writer, lead, width
 
 MOST_TABLE = 1 << 16
@@ -121,8 +121,8 @@ def select(w: Writer, node: Node) -> None:
     first, other = _ordered(w, a, b, out)
     if width(condition) != width(out):
         raise Unfit(f"{out.name}: a mask of other columns")
-    bytes_ = condition.name not in w.registers and condition.type.fmt.dtype.itemsize == 1
-    kept = w.places(condition, out, LANES) if bytes_ else w.register(condition, out)
+    bytes_ = not w.holds(condition) and condition.type.fmt.dtype.itemsize == 1
+    kept = w.addresses(condition, out, LANES) if bytes_ else w.register(condition, out)
     given = w.register(first, out)
     place, single, step = w.second(other, out)
     if given.width != width(out) or given.long:
@@ -193,27 +193,11 @@ def _dyadic(contract: Any) -> tuple[Any, Any, str]:
 
 def table(w: Writer, node: Node) -> None:
     """A function of one value: its definition on every code that may come, in a table."""
-    (x,), out = node.ins, node.outs[0]
-    given, codes = w.register(x, out), _codes(w, x)
-    if given.long or given.width != width(out):
-        raise Unfit(f"{out.name}: other columns")
-    places = np.arange(codes.lo, codes.hi + 1).astype(x.type.fmt.dtype)
-    results = np.asarray(node.op.run((QType(places.shape, x.type.fmt),), places))
-    made, found = w.new(out), small(results)
-    if found is not None:
-        w.emit(machine.LOOK_UP_SMALL, made, given, made.pitch, found[0], codes.lo, found[1], *2 * [machine.WORDS])
-        return
-    entries = w.numbers(results, results.size)
-    w.emit(machine.LOOK_UP, made, given, made.pitch, entries, codes.lo, results.size)
-
-
-def _codes(w: Writer, x: Value) -> Interval:
-    """Codes that may come: the reach of integers, all of a float format."""
-    fmt = x.type.fmt
-    codes = Interval(fmt.min_code, fmt.max_code) if isinstance(fmt, FloatFormat) else w.reach(x)
-    if codes.hi - codes.lo >= MOST_TABLE:
-        raise Unfit(f"{x.name}: {codes} is no table")
-    return codes
+    (x,), span = node.ins, codes(w, node.ins[0])
+    if span.hi - span.lo >= MOST_TABLE:
+        raise Unfit(f"{x.name}: {span} is no table")
+    given = places(w, x)
+    look_up(w, x, node.outs[0], np.asarray(node.op.run((QType(given.shape, x.type.fmt),), given)))
 
 
 def reduce(w: Writer, node: Node) -> None:

@@ -48,7 +48,8 @@ class Writer:
     """A program being written for nodes of `graph`; `constants` are its constants and what was computed of them.
 
     `registers` holds values as integers of their codes; `integers` float formats on their grid, `bytes` operands of
-    products, `loaded` what was read from an array with a row for each of these rows.
+    products, `loaded` what was read from an array with a row for each of these rows, `functions` what
+    `hwsim.kernels.compositions` keeps as such.
     """
 
     graph: Graph
@@ -57,6 +58,7 @@ class Writer:
     registers: dict[str, Register] = field(default_factory=dict)
     integers: dict[str, Register] = field(default_factory=dict)
     bytes: dict[str, Register] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
     loaded: dict[tuple[str, tuple[int, ...]], Register] = field(default_factory=dict)
 
     def emit(self, number: int, *arguments: Argument) -> None:
@@ -78,8 +80,14 @@ class Writer:
         made = self.registers[value.name] = Register(width(value), long)
         return made
 
+    def holds(self, value: Value) -> bool:
+        """Whether the value is computed here, so that no array has it."""
+        return value.name in self.registers or value.name in self.functions
+
     def register(self, value: Value, like: Value) -> Register:
         """Codes of `value`, a row for each row of `like`: as computed, or loaded."""
+        if value.name in self.functions and value.name not in self.registers:
+            self.functions[value.name].write(self, value)
         if value.name in self.registers:
             return self.registers[value.name]
         if (value.name, lead(like)) in self.loaded:
@@ -103,7 +111,7 @@ class Writer:
             self.loaded[value.name, lead(like)] = made
         return made
 
-    def places(self, value: Value, like: Value, whole: int) -> Register:
+    def addresses(self, value: Value, like: Value, whole: int) -> Register:
         """Addresses of rows of bytes, a row for each row of `like`, that are read up to a multiple of `whole`."""
         made = Register(1, long=True)
         rows_ = Rows(value=value.name, lead=lead(like), bytes_past=width(value) % whole != 0)
@@ -147,7 +155,7 @@ class Writer:
 
     def store(self, value: Value) -> None:
         """The value leaves its register for an array."""
-        made, dtype = self.registers[value.name], value.type.fmt.dtype
+        made, dtype = self.register(value, value), value.type.fmt.dtype
         container = LONG if made.long else DTYPES.index(dtype)
         base, offsets = self.access(Result(value=value.name), "base", "offsets")
         self.emit(machine.STORE, made, made.width, made.pitch, base, offsets, container)
