@@ -13,7 +13,7 @@ from ..rounding import Ints
 from . import machine
 from .product_rules import operand_rows, product
 from .program import Register
-from .writer import BYTE, Unfit, Writer, width
+from .writer import BYTE, WORD, Unfit, Writer, width
 
 BASE = 256
 
@@ -36,7 +36,7 @@ def block_matmul(w: Writer, node: Node) -> None:
         part, higher = times(plane, Register(width(out))), Register(width(out))
         w.emit(machine.MULTIPLY, higher, total, w.numbers([BASE], 1), higher.pitch, 1, 0, 0, 0)
         total = w.new(out) if plane is others[-1] else Register(width(out))
-        w.emit(machine.ADD, total, higher, part, total.pitch, 0, total.pitch)
+        w.emit(machine.ADD, total, higher, part, total.pitch, 0, total.pitch, *WORD)
 
 
 def planes(weights: Ints) -> list[Ints]:

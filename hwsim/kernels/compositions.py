@@ -46,15 +46,21 @@ class Function:
             look_up(w, self.source, value, self.results)
 
 
+def function(w: Writer, value: Value) -> Function | None:
+    """`value` as a function of another one, if it is known as such."""
+    kept = w.unwritten.get(value.name)
+    return kept if isinstance(kept, Function) else None
+
+
 def composed(w: Writer, node: Node, rule: Callable[[], None]) -> bool:
     """Whether the result begins with a table and is a function of one value of few codes; then it is kept as such."""
     source = _source(w, node)
-    begins = isinstance(node.op, Lut | Pwl) or any(v.name in w.functions for v in node.ins)
+    begins = isinstance(node.op, Lut | Pwl) or any(function(w, v) for v in node.ins)
     if source is None or not begins or (span := codes(w, source)).hi - span.lo >= ENTRIES:
         return False
     given = [_codes_of(w, v, places(w, source)) for v in node.ins]
     types = tuple(replace(v.type, shape=np.shape(c)) for v, c in zip(node.ins, given, strict=True))
-    w.functions[node.outs[0].name] = Function(source, np.asarray(node.op.run(types, *given)), rule)
+    w.unwritten[node.outs[0].name] = Function(source, np.asarray(node.op.run(types, *given)), rule)
     return True
 
 
@@ -63,7 +69,7 @@ def _source(w: Writer, node: Node) -> Value | None:
     if type(node.op) not in POINTWISE or (isinstance(node.op, Requant) and node.op.contract.channels > 1):
         return None
     computed = [v for v in node.ins if v.name not in w.constants]
-    sources = {w.functions[v.name].source if v.name in w.functions else v for v in computed}
+    sources = {f.source if (f := function(w, v)) else v for v in computed}
     alike = all(v.type.axis is None and v.type.shape == node.outs[0].type.shape for v in (*computed, *node.outs))
     single = all(w.constants[v.name].codes.size == 1 for v in node.ins if v.name in w.constants)
     return sources.pop() if len(sources) == 1 and alike and single else None
@@ -72,8 +78,8 @@ def _source(w: Writer, node: Node) -> Value | None:
 def _codes_of(w: Writer, value: Value, source: NDArray[Any]) -> NDArray[Any]:
     if value.name in w.constants:
         return w.constants[value.name].codes.reshape(())
-    results: NDArray[Any] = w.functions[value.name].results if value.name in w.functions else source
-    return results
+    found = function(w, value)
+    return found.results if found else source
 
 
 def codes(w: Writer, x: Value) -> Interval:

@@ -14,17 +14,21 @@ from llvmlite import ir
 
 from ..jit import jit
 from ..rounding import shift_right_scalar
-from .llvm import I8, I16, limit
+from .llvm import I8, I16, I32, limit
 from .memory import longs, words
 from .rowwise import LANES, Row, rowwise
 
 
 def _sum(b: ir.IRBuilder, v: Row) -> Any:
-    return b.add(v.x, v.a)
+    return limit(b, b.add(v.x, v.a), v.p, v.q)
 
 
 def _product(b: ir.IRBuilder, v: Row) -> Any:
     return b.mul(b.sub(v.x, v.p), b.sub(v.a, v.q))
+
+
+def _affine(b: ir.IRBuilder, v: Row) -> Any:
+    return b.add(b.mul(b.sub(v.x, v.p), v.b), v.a)
 
 
 def _chosen(b: ir.IRBuilder, v: Row) -> Any:
@@ -33,34 +37,46 @@ def _chosen(b: ir.IRBuilder, v: Row) -> Any:
     return b.select(b.xor(kept, swapped), v.b, v.a)
 
 
-def _halved(b: ir.IRBuilder, v: Row) -> Any:
-    """Half is added when there is room for it: shifts `a + p` are 1..32 bits."""
-    one = ir.Constant(v.x.type, [1] * LANES)
-    less = b.sub(b.add(v.a, v.p), one)
-    return limit(b, b.ashr(b.add(b.ashr(v.x, less), one), one), v.q, v.r)
+def _halved(target: Any, *, times: bool) -> Callable[[ir.IRBuilder, Row], Any]:
+    """Half is added when there is room for it: shifts `a + p` are 1..32 bits; `times`: of ``x * b``."""
+
+    def code(b: ir.IRBuilder, v: Row) -> Any:
+        one = ir.Constant(v.x.type, [1] * LANES)
+        x, less = b.mul(v.x, v.b) if times else v.x, b.sub(b.add(v.a, v.p), one)
+        y = limit(b, b.ashr(b.add(b.ashr(x, less), one), one), v.q, v.r)
+        return y if target is I32 else b.trunc(y, ir.VectorType(target, LANES))
+
+    return code
 
 
-def _halved_to(kind: Any) -> Callable[[ir.IRBuilder, Row], Any]:
-    return lambda b, v: b.trunc(_halved(b, v), ir.VectorType(kind, LANES))
-
-
-_add_one, _add_row = rowwise(_sum, single=True), rowwise(_sum)
-_multiply_one, _multiply_row = rowwise(_product, single=True), rowwise(_product)
-_select_one, _select_row = rowwise(_chosen, single=True), rowwise(_chosen)
-_select_one_8, _select_row_8 = rowwise(_chosen, single=True, bytes_=True), rowwise(_chosen, bytes_=True)
-_halve_8, _halve_16, _halve_32 = (rowwise(f, single=True) for f in (_halved_to(I8), _halved_to(I16), _halved))
+_add_one, _add_row = rowwise(_sum, single="a"), rowwise(_sum)
+_multiply_one, _multiply_row = rowwise(_product, single="a"), rowwise(_product)
+_affine_one, _affine_row = rowwise(_affine, single="a"), rowwise(_affine)
+_select_one, _select_row = rowwise(_chosen, single="a"), rowwise(_chosen)
+_select_one_8, _select_row_8 = rowwise(_chosen, single="a", bytes_=True), rowwise(_chosen, bytes_=True)
+_halve_8, _halve_16, _halve_32 = (rowwise(_halved(t, times=False), single="a") for t in (I8, I16, I32))
+_times_8, _times_16, _times_32 = (rowwise(_halved(t, times=True), single="ab") for t in (I8, I16, I32))
 
 
 @jit
-def add(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any) -> None:
-    """``y = x + b``."""
+def add(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, lo: Any, hi: Any) -> None:
+    """``y = saturate(x + b)``; 32 bits hold the sum."""
     if pitch == 1:
         for i in range(rows):
-            words(y + 4 * i, 1)[0] = words(x + 4 * i, 1)[0] + words(b + 4 * step * i, 1)[0]
+            words(y + 4 * i, 1)[0] = min(max(words(x + 4 * i, 1)[0] + words(b + 4 * step * i, 1)[0], lo), hi)
     elif single:
-        _add_one(y, x, rows, pitch, b, step, x, 0, 0, 0)
+        _add_one(y, x, rows, pitch, b, step, x, pitch, lo, hi, 0)
     else:
-        _add_row(y, x, rows, pitch, b, step, x, 0, 0, 0)
+        _add_row(y, x, rows, pitch, b, step, x, pitch, lo, hi, 0)
+
+
+@jit
+def affine(y: Any, x: Any, factors: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, zero: Any) -> None:
+    """``y = (x - zero) * factors + b``, a row of factors for all rows; pitch > 1."""
+    if single:
+        _affine_one(y, x, rows, pitch, b, step, factors, 0, zero, 0, 0)
+    else:
+        _affine_row(y, x, rows, pitch, b, step, factors, 0, zero, 0, 0)
 
 
 @jit
@@ -71,9 +87,9 @@ def multiply(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: A
             factor = np.int32(words(b + 4 * step * i, 1)[0] - zero_b)
             words(y + 4 * i, 1)[0] = np.int32(words(x + 4 * i, 1)[0] - zero_x) * factor
     elif single:
-        _multiply_one(y, x, rows, pitch, b, step, x, zero_x, zero_b, 0)
+        _multiply_one(y, x, rows, pitch, b, step, x, pitch, zero_x, zero_b, 0)
     else:
-        _multiply_row(y, x, rows, pitch, b, step, x, zero_x, zero_b, 0)
+        _multiply_row(y, x, rows, pitch, b, step, x, pitch, zero_x, zero_b, 0)
 
 
 @jit
@@ -82,17 +98,17 @@ def select(
 ) -> None:
     """``y = a where c else b``; swapped: ``b where c else a``; `bytes_`: at `c` are addresses of rows of bytes."""
     if bytes_ and single:
-        _select_one_8(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+        _select_one_8(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
     elif bytes_:
-        _select_row_8(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+        _select_row_8(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
     elif pitch == 1:
         for i in range(rows):
             kept = (words(c + 4 * i, 1)[0] != 0) != (swapped != 0)
             words(y + 4 * i, 1)[0] = words(a + 4 * i, 1)[0] if kept else words(b + 4 * step * i, 1)[0]
     elif single:
-        _select_one(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+        _select_one(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
     else:
-        _select_row(y, c, rows, pitch, b, step, a, swapped, 0, 0)
+        _select_row(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
 
 
 @jit
@@ -144,18 +160,27 @@ def shift_by(
 
 @jit
 def shift_short(
-    y: Any, x: Any, s: Any, rows: Any, pitch: Any, step: Any, bits: Any, lo: Any, hi: Any, target: Any
-) -> None:
-    """``y = saturate(floor(x / 2**(s + bits) + 1 / 2))``, `s` a number a row or, step 0, for all; pitch > 1.
+    y: Any, x: Any, s: Any, rows: Any, pitch: Any, step: Any, bits: Any, lo: Any, hi: Any, target: Any,
+    factor: Any, factor_step: Any,
+) -> None:  # fmt: skip
+    """``y = saturate(floor(x * factor / 2**(s + bits) + 1 / 2))``, all shifts 1..32 bits, pitch > 1.
 
-    All shifts are 1..32 bits and 32 bits hold x + 1. Results are of 8, 16 or 32 bits (`target` 0, 1, 2).
+    `s` and `factor` (none: 0) have one number a row or, step 0, one for all; 32 bits hold ``x * factor + 1``. Results
+    have 8, 16 or 32 bits (`target`).
     """
-    if target == 0:
-        _halve_8(y, x, rows, pitch, s, step, x, bits, lo, hi)
+    if factor == 0:
+        if target == 0:
+            _halve_8(y, x, rows, pitch, s, step, x, pitch, bits, lo, hi)
+        elif target == 1:
+            _halve_16(y, x, rows, pitch, s, step, x, pitch, bits, lo, hi)
+        else:
+            _halve_32(y, x, rows, pitch, s, step, x, pitch, bits, lo, hi)
+    elif target == 0:
+        _times_8(y, x, rows, pitch, s, step, factor, factor_step, bits, lo, hi)
     elif target == 1:
-        _halve_16(y, x, rows, pitch, s, step, x, bits, lo, hi)
+        _times_16(y, x, rows, pitch, s, step, factor, factor_step, bits, lo, hi)
     else:
-        _halve_32(y, x, rows, pitch, s, step, x, bits, lo, hi)
+        _times_32(y, x, rows, pitch, s, step, factor, factor_step, bits, lo, hi)
 
 
 @jit

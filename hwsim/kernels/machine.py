@@ -12,21 +12,22 @@ from ..jit import jit
 from . import depthwise, elementwise, encoding, memory, products, rearranging, requantize, scaling, tables
 
 (
-    LOAD, STORE, ADD, MULTIPLY, SELECT, LOOK_UP, LOOK_UP_SMALL, SHIFT, SHIFT_BY, SHIFT_SHORT, REDUCE, SUM_SQUARE,
-    ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW, DYADIC, TFLM_DOUBLE, ONNX_FLOAT,
-    SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE, PAD, REARRANGE, ENCODE,
-) = range(29)  # fmt: skip
+    LOAD, STORE, ADD, MULTIPLY, AFFINE, SELECT, SHIFT, SHIFT_BY, SHIFT_SHORT,
+    LOOK_UP, LOOK_UP_SMALL, REDUCE, SUM_SQUARE, ADD_LONG, WIDEN, SHORTEN, NORMALIZE, NARROW,
+    DYADIC, TFLM_DOUBLE, ONNX_FLOAT, SCALE, IN_LINE, ADDRESSES, PRODUCT, PAIR, DEPTHWISE, PAD, REARRANGE, ENCODE,
+) = range(30)  # fmt: skip
 WORDS = 2
 """In a field that says of how many bits numbers are: 32, as registers have them. 0 is 8, 1 is 16."""
 IN_PLACE: dict[int, tuple[int, ...]] = (
-    {ADD: (), MULTIPLY: (), SELECT: (), LOOK_UP_SMALL: (7, 8), SHIFT_SHORT: (9,), SCALE: (8,)}
+    {ADD: (), MULTIPLY: (), AFFINE: (), SELECT: (), LOOK_UP_SMALL: (7, 8), SHIFT_SHORT: (9,), SCALE: (8,)}
 )  # fmt: skip
 """What may write rows over those it reads, and its fields that must be `WORDS` then. Other loops are no vectors so."""
 FIELDS = 16
 """Numbers of an instruction."""
 
 _load, _store, _narrow = memory.load, memory.store, memory.narrow
-_add, _multiply, _select, _look_up = elementwise.add, elementwise.multiply, elementwise.select, elementwise.look_up
+_add, _multiply, _affine = elementwise.add, elementwise.multiply, elementwise.affine
+_select, _look_up = elementwise.select, elementwise.look_up
 _shift, _shift_by, _shift_short = elementwise.shift, elementwise.shift_by, elementwise.shift_short
 _reduce, _sum_square = elementwise.reduce, elementwise.sum_square
 _add_long, _widen, _shorten, _normalize = (
@@ -59,10 +60,12 @@ def run(code: Any, end: Any, block: Any, group: Any) -> None:
         if group > block:
             n = min(n, group - row % group)
         for i in range(code.shape[0]):
-            if code[i, 0] < ADD_LONG:
-                _simple(code[i], row, n)
-            elif code[i, 0] < IN_LINE:
+            if code[i, 0] < LOOK_UP:
+                _elementwise(code[i], row, n)
+            elif code[i, 0] < DYADIC:
                 _numeric(code[i], row, n)
+            elif code[i, 0] < IN_LINE:
+                _requantized(code[i], row, n)
             elif code[i, 0] < PAD:
                 _products(code[i], row, n, group)
             else:
@@ -83,36 +86,38 @@ def run_all(programs: Any) -> None:
 
 
 @jit
-def _simple(c: Any, row: Any, n: Any) -> None:
+def _elementwise(c: Any, row: Any, n: Any) -> None:
     if c[0] == LOAD:
         _load(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6], c[7])
     elif c[0] == STORE:
         _store(c[1], n, c[2], c[3], c[4], c[5] + 8 * row, c[6])
     elif c[0] == ADD:
-        _add(c[1], c[2], c[3], n, c[4], c[5], c[6])
+        _add(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8])
     elif c[0] == MULTIPLY:
         _multiply(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8])
+    elif c[0] == AFFINE:
+        _affine(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8])
     elif c[0] == SELECT:
         _select(c[1], c[2], c[3], c[4], n, c[5], c[6], c[7], c[8], c[9])
-    elif c[0] == LOOK_UP:
-        _look_up(c[1], c[2], n * c[3], c[4], c[5], c[6])
-    elif c[0] == LOOK_UP_SMALL:
-        _look_up_small(c[1] + c[9] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8])
     elif c[0] == SHIFT:
         _shift(c[1], c[2], n * c[3], c[4], c[5])
     elif c[0] == SHIFT_BY:
         _shift_by(c[1], c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
-    elif c[0] == SHIFT_SHORT:
-        _shift_short(c[1] + c[10] * row, c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9])
-    elif c[0] == REDUCE:
-        _reduce(c[1], c[2], n, c[3], c[4], c[5])
     else:
-        _sum_square(c[1], c[2], n, c[3], c[4])
+        _shift_short(c[1] + c[10] * row, c[2], c[3], n, c[4], c[5], c[6], c[7], c[8], c[9], c[11], c[12])
 
 
 @jit
 def _numeric(c: Any, row: Any, n: Any) -> None:
-    if c[0] == ADD_LONG:
+    if c[0] == LOOK_UP:
+        _look_up(c[1], c[2], n * c[3], c[4], c[5], c[6])
+    elif c[0] == LOOK_UP_SMALL:
+        _look_up_small(c[1] + c[9] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8])
+    elif c[0] == REDUCE:
+        _reduce(c[1], c[2], n, c[3], c[4], c[5])
+    elif c[0] == SUM_SQUARE:
+        _sum_square(c[1], c[2], n, c[3], c[4])
+    elif c[0] == ADD_LONG:
         _add_long(c[1], c[2], n, c[3])
     elif c[0] == WIDEN:
         _widen(c[1], c[2], n)
@@ -120,16 +125,20 @@ def _numeric(c: Any, row: Any, n: Any) -> None:
         _shorten(c[1], c[2], n)
     elif c[0] == NORMALIZE:
         _normalize(c[1], c[2], c[3], n, c[4])
-    elif c[0] == NARROW:
+    else:
         _narrow(c[1], c[2], n, c[3])
-    elif c[0] == DYADIC:
+
+
+@jit
+def _requantized(c: Any, row: Any, n: Any) -> None:
+    if c[0] == DYADIC:
         _dyadic(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11])
     elif c[0] == TFLM_DOUBLE:
         _tflm_double(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
-    elif c[0] == SCALE:
-        _scale(c[1] + c[13] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12])
-    else:
+    elif c[0] == ONNX_FLOAT:
         _onnx_float(c[1], c[2], n, c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10])
+    else:
+        _scale(c[1] + c[13] * row, c[2], n * c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10], c[11], c[12])
 
 
 @jit

@@ -18,6 +18,7 @@ from ..graph import Graph, Node, Value
 from ..qtensor import QTensor
 from .compositions import composed
 from .fusing import fuse
+from .merging import later
 from .program import Placed
 from .rules import RULES
 from .stages import Stage, folded, stages
@@ -145,7 +146,7 @@ def _written(writer: Writer, stage: Stage, needed: Sequence[Value]) -> Placed:
     """The program of a stage: its nodes in order, and what leaves it."""
     for node in stage.nodes:
         rule = partial(RULES[type(node.op)], writer, node)
-        if not composed(writer, node, rule):
+        if not (composed(writer, node, rule) or later(writer, node, rule)):
             rule()
         for v in node.outs:
             if v in needed:

@@ -190,7 +190,7 @@ def _in_place(instruction: Sequence[Argument], made: Register, operand: Register
     """Whether `made` may be written over `operand`, number by number: what is read and written at once stays near."""
     number, result, *given = instruction
     assert isinstance(number, int)
-    if number not in IN_PLACE or result is not made or operand not in given or made.pitch == 1:
+    if number not in IN_PLACE or result is not made or made.pitch == 1 or not any(a is operand for a in given):
         return False
     alike = (operand.pitch, operand.long, operand.fixed) == (made.pitch, made.long, made.fixed)
     return alike and all(instruction[field] == WORDS for field in IN_PLACE[number])

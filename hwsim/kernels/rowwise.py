@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from .llvm import I8, I32, I64, load, loop, place, splat
 
 LANES = 16
-_NAMES = ("y", "x", "rows", "pitch", "a", "step", "b", "p", "q", "r")
+_NAMES = ("y", "x", "rows", "pitch", "a", "a_step", "b", "b_step", "p", "q", "r")
 _V, _BYTES = ir.VectorType(I32, LANES), ir.VectorType(I8, LANES)
 
 
@@ -32,12 +32,12 @@ class Row:
     r: Any
 
 
-def rowwise(f: Callable[[ir.IRBuilder, Row], Any], *, single: bool = False, bytes_: bool = False) -> Any:
+def rowwise(f: Callable[[ir.IRBuilder, Row], Any], *, single: str = "", bytes_: bool = False) -> Any:
     """A loop over rows of int32 numbers that are `pitch` apart, a multiple of 16; callable from compiled code.
 
-    y, x, b: addresses, rows like those of `x`; a: the same with rows `step` words apart, and where it is `single` one
-    number stands for a row; p, q, r: parameters. `f` may make lanes of fewer bits; `y` has those. `bytes_`: x is the
-    address of addresses of rows of bytes, which are read up to a multiple of 16.
+    y, x: addresses; a, b: of operands whose rows are `a_step` and `b_step` words apart: one number each for those named
+    in `single`; p, q, r: parameters. `f` may make lanes of fewer bits; `y` has those. `bytes_`: x is the address of
+    addresses of rows of bytes, which are read up to a multiple of 16.
     """
 
     def code(context: Any, b: ir.IRBuilder, signature: Any, values: Any) -> Any:
@@ -46,17 +46,17 @@ def rowwise(f: Callable[[ir.IRBuilder, Row], Any], *, single: bool = False, byte
         vectors = b.sdiv(at["pitch"], I64(LANES))
 
         def row(number: Any, none: list[Any]) -> list[Any]:
-            begin, other = b.mul(number, at["pitch"]), b.mul(number, at["step"])
-            bytes_at = load(b, place(b, at["x"], number, I64), I64)
-            one = splat(b, load(b, place(b, at["a"], other, I32), I32), LANES) if single else None
+            begin = b.mul(number, at["pitch"])
+            rows = {name: place(b, at[name], b.mul(number, at[f"{name}_step"]), I32) for name in "ab"}
+            ones = {name: splat(b, load(b, rows[name], I32), LANES) for name in single}
+            bytes_at = load(b, place(b, at["x"], number, I64), I64) if bytes_ else None
 
             def vector(i: Any, none: list[Any]) -> list[Any]:
                 j = b.mul(i, I64(LANES))
                 k = b.add(begin, j)
                 x = load(b, b.add(bytes_at, j), _BYTES) if bytes_ else load(b, place(b, at["x"], k, I32), _V)
-                second = load(b, place(b, at["b"], k, I32), _V)
-                a = one or load(b, place(b, at["a"], b.add(other, j), I32), _V)
-                y = f(b, Row(x, a, second, *parameters))
+                operands = [ones[n] if n in ones else load(b, place(b, rows[n], j, I32), _V) for n in "ab"]
+                y = f(b, Row(x, *operands, *parameters))
                 b.store(y, b.inttoptr(place(b, at["y"], k, y.type.element), y.type.as_pointer())).align = 1
                 return none
 
@@ -67,8 +67,9 @@ def rowwise(f: Callable[[ir.IRBuilder, Row], Any], *, single: bool = False, byte
 
     # Why spelled out: numba reads the number of arguments off the function
     def typed(
-        typing: Any, y: Any, x: Any, rows: Any, pitch: Any, a: Any, step: Any, b: Any, p: Any, q: Any, r: Any
-    ) -> tuple[Any, Callable[..., Any]]:
+        typing: Any, y: Any, x: Any, rows: Any, pitch: Any, a: Any, a_step: Any, b: Any, b_step: Any, p: Any, q: Any,
+        r: Any,
+    ) -> tuple[Any, Callable[..., Any]]:  # fmt: skip
         return types.void(*[types.intp] * len(_NAMES)), code
 
     return intrinsic(typed)

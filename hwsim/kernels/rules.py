@@ -28,15 +28,16 @@ from ..ops import (
 )
 from ..qtensor import QType
 from ..ranges import Interval
-from ..rounding import ROUNDINGS
+from ..rounding import ROUNDINGS, Ints
 from . import machine
 from .block_rules import block_matmul
 from .compositions import codes, look_up, places
+from .merging import scaled, times, unwritten
 from .product_rules import conv2d, matmul, whole_sum
 from .program import Argument, Register
 from .rowwise import LANES
 from .scaling import WIDE, constants
-from .writer import WORD, Unfit, Writer, lead, width
+from .writer import WORD, Unfit, Writer, lead, ordered, width
 
 MOST_TABLE = 1 << 16
 HALF_UP = ROUNDINGS.index("half_up")
@@ -52,30 +53,37 @@ def _like(w: Writer, value: Value, out: Value) -> Register:
     return made
 
 
-def _ordered(w: Writer, a: Value, b: Value, out: Value) -> tuple[Value, Value]:
-    """The two operands, first the one that has all rows and columns and is computed."""
-    full = [v for v in (a, b) if v.name not in w.constants and width(v) == width(out)]
-    if not full:
-        raise Unfit(f"{out.name}: a row against a column")
-    return (a, b) if full[0] is a else (b, a)
-
-
 def add(w: Writer, node: Node) -> None:
     """Exact sum; a constant in 64 bits."""
     out = node.outs[0]
-    a, b = _ordered(w, node.ins[0], node.ins[1], out)
-    given = w.register(a, out)
-    if given.long:
-        constant = w.constants.get(b.name)
-        if constant is None or constant.codes.size != 1:
-            raise Unfit(f"{out.name}: 64 bits and no constant")
-        number = int(b.type.fmt.to_int(constant.codes).reshape(-1)[0])
-        _long(w, out, machine.ADD_LONG, given, number)
+    a, b = ordered(w, node.ins[0], node.ins[1], out)
+    if w.reach(out).inside(WORD) and w.reach(a).inside(WORD):
+        _sum(w, node, out, WORD)
+        return
+    given, constant = w.register(a, out), w.constants.get(b.name)
+    if not given.long or constant is None or constant.codes.size != 1:
+        raise Unfit(f"{out.name}: 64 bits and no constant")
+    number = int(b.type.fmt.to_int(constant.codes).reshape(-1)[0])
+    _long(w, out, machine.ADD_LONG, given, number)
+
+
+def _sum(w: Writer, node: Node, out: Value, limits: Interval) -> None:
+    """The sum of the node's operands within limits: `out`, which may be a requantization of it."""
+    a, b = ordered(w, node.ins[0], node.ins[1], out)
+    if scaled(w, b) and not scaled(w, a) and width(b) == width(out):
+        a, b = b, a
+    if (product := scaled(w, a)) and limits == WORD:
+        x, factors = product
+        given = _like(w, x, out)
+        place, single, step = _second(w, b, out)
+        made = w.new(out)
+        row = w.numbers(factors, made.pitch)
+        w.emit(machine.AFFINE, made, given, row, place, made.pitch, single, step, _zero(x))
         return
     given = _like(w, a, out)
     place, single, step = _second(w, b, out)
     made = w.new(out)
-    w.emit(machine.ADD, made, given, place, made.pitch, single, step)
+    w.emit(machine.ADD, made, given, place, made.pitch, single, step, *limits)
 
 
 def _long(w: Writer, out: Value, number: int, *arguments: Argument) -> None:
@@ -97,7 +105,7 @@ def _second(w: Writer, value: Value, out: Value) -> tuple[Any, int, int]:
 def mul(w: Writer, node: Node) -> None:
     """Exact product less zero points."""
     out = node.outs[0]
-    a, b = _ordered(w, node.ins[0], node.ins[1], out)
+    a, b = ordered(w, node.ins[0], node.ins[1], out)
     zeros = [_zero(v) for v in (a, b)]
     for v, zero in zip((a, b), zeros, strict=True):
         if not w.reach(v).shifted(-zero).inside(WORD):
@@ -118,7 +126,7 @@ def select(w: Writer, node: Node) -> None:
     """The mask has all rows and columns, or is a constant or a column made so by its load."""
     condition, a, b = node.ins
     out = node.outs[0]
-    first, other = _ordered(w, a, b, out)
+    first, other = ordered(w, a, b, out)
     if width(condition) != width(out):
         raise Unfit(f"{out.name}: a mask of other columns")
     bytes_ = not w.holds(condition) and condition.type.fmt.dtype.itemsize == 1
@@ -135,11 +143,13 @@ def requant(w: Writer, node: Node) -> None:
     """The contract's kernel."""
     (x,), out, op = node.ins, node.outs[0], node.op
     assert isinstance(op, Requant)
-    zero, contract = _zero(x), op.contract
-    given, limits = _like(w, x, out), op.limits
+    zero, contract, limits = _zero(x), op.contract, op.limits
     if not (limits.inside(WORD) and w.reach(x).shifted(-zero).inside(WORD)):
         raise Unfit(f"{out.name}: {w.reach(x)} less {zero}, limits {limits}")
-    made = w.new(out)
+    if not isinstance(contract, OnnxFloat | TflmDouble):
+        _rounded_once(w, node)
+        return
+    given, made = _like(w, x, out), w.new(out)
     many, n = int(contract.channels > 1), made.pitch if contract.channels > 1 else 1
     ends = (zero, op.zero_point, *limits)
     if isinstance(contract, OnnxFloat):
@@ -148,35 +158,53 @@ def requant(w: Writer, node: Node) -> None:
         scales = w.numbers(contract.scale, n, np.float32)
         w.emit(machine.ONNX_FLOAT, made, given, made.pitch, scales, many, zero, contract.origin, *ends[1:])
         return
-    if isinstance(contract, TflmDouble):
-        constants = (w.numbers(c, n, np.int64) for c in (contract.multiplier, contract.shift))
-        w.emit(machine.TFLM_DOUBLE, made, given, made.pitch, *constants, many, *ends)
-        return
-    _scaled(w, node, given, made)
+    constants = (w.numbers(c, n, np.int64) for c in (contract.multiplier, contract.shift))
+    w.emit(machine.TFLM_DOUBLE, made, given, made.pitch, *constants, many, *ends)
 
 
-def _scaled(w: Writer, node: Node, given: Register, made: Register) -> None:
-    """One rounding: in products of 32 bits where they are enough, else of 64."""
-    op, (x,) = node.op, node.ins
+def _rounded_once(w: Writer, node: Node) -> None:
+    """With what the value waits for, where that is exact too; else from its register."""
+    op, (x,), out = node.op, node.ins, node.outs[0]
     assert isinstance(op, Requant)
-    zero, many = _zero(x), op.contract.channels > 1
     multiplier, shift, rounding = _dyadic(op.contract)
     multiplier, shift = (np.asarray(c, np.int64) for c in (multiplier, shift))
-    row = made.pitch if many else 1
-
-    def constant(values: Any, kind: Any, period: int) -> Any:
-        return np.tile(w.numbers(values, row, kind), period // row)
-
-    fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-zero).magnitude)
-    if fast is not None and made.pitch > 1:
-        period = row if WIDE % row else WIDE
-        m, add_, r = (constant(c, np.int32, period) for c in fast[:3])
-        w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, period, machine.WORDS, zero, fast[3], *op.limits)
+    total, product = unwritten(w, x, Add), scaled(w, x)
+    if total and _zero(x) == op.zero_point == 0 and (multiplier == np.left_shift(1, shift)).all():
+        _sum(w, total, out, op.limits)
         return
-    columns = max(TILED // row, 1) * row if many else 1
-    m, s = constant(multiplier, np.int32, columns), constant(shift, np.int64, columns)
-    ends = (zero, op.zero_point, *op.limits)
-    w.emit(machine.DYADIC, made, given, made.pitch, m, s, columns * many, ROUNDINGS.index(rounding), *ends)
+    if product and _zero(x) == 0 and _in_words(w, node, product[0], multiplier * product[1], shift, rounding):
+        return
+    if not _in_words(w, node, x, multiplier, shift, rounding):
+        _in_longs(w, node, multiplier, shift, rounding)
+
+
+def _in_words(w: Writer, node: Node, x: Value, multiplier: Ints, shift: Ints, rounding: str) -> bool:
+    """In products of 32 bits, if they are enough."""
+    op, out = node.op, node.outs[0]
+    assert isinstance(op, Requant)
+    fast = constants(multiplier, shift, rounding, op.zero_point, w.reach(x).shifted(-_zero(x)).magnitude)
+    if fast is None or width(out) == 1:
+        return False
+    given, made = _like(w, x, out), w.new(out)
+    row = made.pitch if multiplier.size > 1 else 1
+    period = row if WIDE % row else WIDE
+    m, add_, r = (np.tile(w.numbers(c, row), period // row) for c in fast[:3])
+    ends = (_zero(x), fast[3], *op.limits)
+    w.emit(machine.SCALE, made, given, made.pitch, m, add_, r, period, machine.WORDS, *ends)
+    return True
+
+
+def _in_longs(w: Writer, node: Node, multiplier: Ints, shift: Ints, rounding: str) -> None:
+    """In products of 64 bits."""
+    (x,), out, op = node.ins, node.outs[0], node.op
+    assert isinstance(op, Requant)
+    given, made = _like(w, x, out), w.new(out)
+    row = made.pitch if multiplier.size > 1 else 1
+    columns = max(TILED // row, 1) * row if multiplier.size > 1 else 1
+    m, s = (np.tile(w.numbers(c, row, k), columns // row) for c, k in ((multiplier, np.int32), (shift, np.int64)))
+    ends = (_zero(x), op.zero_point, *op.limits)
+    many = columns if multiplier.size > 1 else 0
+    w.emit(machine.DYADIC, made, given, made.pitch, m, s, many, ROUNDINGS.index(rounding), *ends)
 
 
 def _dyadic(contract: Any) -> tuple[Any, Any, str]:
@@ -247,16 +275,30 @@ def shift_by(w: Writer, node: Node) -> None:
     x, s = node.ins
     out, op = node.outs[0], node.op
     assert isinstance(op, ShiftBy)
-    given, count = _like(w, x, out), w.word(s, out)
+    count = w.word(s, out)
     if count.width not in (1, width(out)) or not op.limits.inside(WORD):
         raise Unfit(f"{out.name}: other columns")
-    made = w.new(out)
     rounding, single = ROUNDINGS.index(op.rounding), int(count.width == 1)
     short = w.reach(s).shifted(op.bits).inside(Interval(1, 32)) and w.reach(x).hi < WORD.hi
-    if short and single and made.pitch > 1 and rounding == HALF_UP:
-        w.emit(machine.SHIFT_SHORT, made, given, count, made.pitch, 1, op.bits, *op.limits, machine.WORDS)
+    if short and single and width(out) > 1 and rounding == HALF_UP:
+        _shift_short(w, node, count)
         return
+    given, made = _like(w, x, out), w.new(out)
     w.emit(machine.SHIFT_BY, made, given, count, made.pitch, single, op.bits, rounding, *op.limits)
+
+
+def _shift_short(w: Writer, node: Node, count: Register) -> None:
+    """With the factor a row of a product that waits."""
+    x, out, op = node.ins[0], node.outs[0], node.op
+    assert isinstance(op, ShiftBy)
+    factor: tuple[Argument, int] = (0, 0)
+    if product := times(w, x):
+        place, single, step = _second(w, product[1], out)
+        if single:
+            x, factor = product[0], (place, step)
+    given, made = _like(w, x, out), w.new(out)
+    ends = (*op.limits, machine.WORDS, 0)
+    w.emit(machine.SHIFT_SHORT, made, given, count, made.pitch, 1, op.bits, *ends, *factor)
 
 
 def reshape(w: Writer, node: Node) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,13 +43,28 @@ def rows(value: Value) -> int:
     return prod(lead(value))
 
 
+def ordered(w: Writer, a: Value, b: Value, out: Value) -> tuple[Value, Value]:
+    """The two operands of `out`, first the one that has all rows and columns and is computed."""
+    full = [v for v in (a, b) if v.name not in w.constants and width(v) == width(out)]
+    if not full:
+        raise Unfit(f"{out.name}: a row against a column")
+    return (a, b) if full[0] is a else (b, a)
+
+
+class Unwritten(Protocol):
+    """How a value is made by whoever reads it first."""
+
+    def write(self, w: Writer, value: Value) -> None:
+        """The instructions that make `value`."""
+
+
 @dataclass
 class Writer:
     """A program being written for nodes of `graph`; `constants` are its constants and what was computed of them.
 
     `registers` holds values as integers of their codes; `integers` float formats on their grid, `bytes` operands of
-    products, `loaded` what was read from an array with a row for each of these rows, `functions` what
-    `hwsim.kernels.compositions` keeps as such.
+    products, `loaded` what was read from an array with a row for each of these rows, `unwritten` what is
+    not written before it is read: see `hwsim.kernels.compositions` and `hwsim.kernels.merging`.
     """
 
     graph: Graph
@@ -58,7 +73,7 @@ class Writer:
     registers: dict[str, Register] = field(default_factory=dict)
     integers: dict[str, Register] = field(default_factory=dict)
     bytes: dict[str, Register] = field(default_factory=dict)
-    functions: dict[str, Any] = field(default_factory=dict)
+    unwritten: dict[str, Unwritten] = field(default_factory=dict)
     loaded: dict[tuple[str, tuple[int, ...]], Register] = field(default_factory=dict)
 
     def emit(self, number: int, *arguments: Argument) -> None:
@@ -82,12 +97,12 @@ class Writer:
 
     def holds(self, value: Value) -> bool:
         """Whether the value is computed here, so that no array has it."""
-        return value.name in self.registers or value.name in self.functions
+        return value.name in self.registers or value.name in self.unwritten
 
     def register(self, value: Value, like: Value) -> Register:
         """Codes of `value`, a row for each row of `like`: as computed, or loaded."""
-        if value.name in self.functions and value.name not in self.registers:
-            self.functions[value.name].write(self, value)
+        if value.name in self.unwritten and value.name not in self.registers:
+            self.unwritten[value.name].write(self, value)
         if value.name in self.registers:
             return self.registers[value.name]
         if (value.name, lead(like)) in self.loaded:

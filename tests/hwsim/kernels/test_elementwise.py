@@ -222,7 +222,7 @@ def test_shifts_that_fit_32_bits():
     y = np.empty_like(ends)
     for bits in range(1, 33):
         count = np.array([bits], np.int32)
-        shift_short.dispatcher(*(a.ctypes.data for a in (y, ends, count)), 1, 16, 0, 0, *FULL, 2)
+        shift_short.dispatcher(*(a.ctypes.data for a in (y, ends, count)), 1, 16, 0, 0, *FULL, 2, 0, 0)
         assert y.tolist() == [(int(v) + (1 << bits - 1)) >> bits for v in ends]
 
 
