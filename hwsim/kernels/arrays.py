@@ -92,14 +92,14 @@ def located(kind: Kind, array: Codes, samples: int, buffers: Buffers, actions: A
         return Located(array, _table(array.shape[:-2], array.strides[:-2]), k_step, n_step)
     if isinstance(kind, Whole):
         array = _solid(array, buffers, actions)
-        array = array if has_room(array) else _copied(array, buffers, actions)
+        array = array if has_room(array) else copied(array, buffers, actions)
         return Located(array, _table(array.shape[:1], array.strides[:1]))
     if isinstance(kind, Result):
         return Located(array, _table(array.shape[:-1], array.strides[:-1]))
     if array.shape[-1] > 1 and array.strides[-1] != array.itemsize:
-        array = _copied(array, buffers, actions)
+        array = copied(array, buffers, actions)
     if kind.bytes_past and not has_room(array):
-        array = _copied(array, buffers, actions)
+        array = copied(array, buffers, actions)
     sizes = (samples, *kind.lead)
     given, steps = array.shape[:-1], array.strides[:-1]
     dense = array.flags.c_contiguous and given == sizes
@@ -119,7 +119,7 @@ def _windows(kind: Windows, x: Codes, buffers: Buffers, actions: Actions) -> Loc
         actions.once(machine.PAD, padded.ctypes.data, x.ctypes.data, n, h, w * c, *edges, kind.border)
         x = padded
     elif not (x.flags.c_contiguous and has_room(x)):
-        x = _copied(x, buffers, actions)
+        x = copied(x, buffers, actions)
     n, h, w, _ = x.shape
     high, wide = ((size - window.span(i)) // window.stride[i] + 1 for i, size in enumerate((h, w)))
     steps = (x.strides[0], x.strides[1] * window.stride[0], x.strides[2] * window.stride[1])
@@ -128,10 +128,11 @@ def _windows(kind: Windows, x: Codes, buffers: Buffers, actions: Actions) -> Loc
 
 def _solid(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
     """`x` with its elements in order, one after the other."""
-    return x if x.flags.c_contiguous else _copied(x, buffers, actions)
+    return x if x.flags.c_contiguous else copied(x, buffers, actions)
 
 
-def _copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
+def copied(x: Codes, buffers: Buffers, actions: Actions) -> Codes:
+    """`x` in other memory, with its elements in order, by `actions`."""
     y = buffers.room(x.shape, x.dtype)
     if x.itemsize == 1 and x.ndim <= 4:
         axes = _axes(x, y)

@@ -7,6 +7,7 @@ each row (`single`, step 1) or for all (step 0). Sums and products fit 32 bits b
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,11 @@ def _chosen(b: ir.IRBuilder, v: Row) -> Any:
     return b.select(b.xor(kept, swapped), v.b, v.a)
 
 
+def _kept(b: ir.IRBuilder, v: Row) -> Any:
+    """The same of `x`, where `a` decides for the whole row."""
+    return _chosen(b, replace(v, x=v.a, a=v.b, b=v.x))
+
+
 def _halved(target: Any, *, times: bool) -> Callable[[ir.IRBuilder, Row], Any]:
     """Half is added when there is room for it: shifts `a + p` are 1..32 bits; `times`: of ``x * b``."""
 
@@ -54,6 +60,7 @@ _multiply_one, _multiply_row = rowwise(_product, single="a"), rowwise(_product)
 _affine_one, _affine_row = rowwise(_affine, single="a"), rowwise(_affine)
 _select_one, _select_row = rowwise(_chosen, single="a"), rowwise(_chosen)
 _select_one_8, _select_row_8 = rowwise(_chosen, single="a", bytes_=True), rowwise(_chosen, bytes_=True)
+_keep_row = rowwise(_kept, single="a")
 _halve_8, _halve_16, _halve_32 = (rowwise(_halved(t, times=False), single="a") for t in (I8, I16, I32))
 _times_8, _times_16, _times_32 = (rowwise(_halved(t, times=True), single="ab") for t in (I8, I16, I32))
 
@@ -94,12 +101,17 @@ def multiply(y: Any, x: Any, b: Any, rows: Any, pitch: Any, single: Any, step: A
 
 @jit
 def select(
-    y: Any, c: Any, a: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, swapped: Any, bytes_: Any
+    y: Any, c: Any, a: Any, b: Any, rows: Any, pitch: Any, single: Any, step: Any, swapped: Any, kind: Any
 ) -> None:
-    """``y = a where c else b``; swapped: ``b where c else a``; `bytes_`: at `c` are addresses of rows of bytes."""
-    if bytes_ and single:
+    """``y = a where c else b``; swapped: ``b where c else a``.
+
+    kind: 0, `c` is like `a`; 1, at `c` are addresses of rows of bytes; 2, `c` has one number a row, `single` is 0.
+    """
+    if kind == 2:
+        _keep_row(y, a, rows, pitch, c, 1, b, step, swapped, 0, 0)
+    elif kind == 1 and single:
         _select_one_8(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
-    elif bytes_:
+    elif kind == 1:
         _select_row_8(y, c, rows, pitch, b, step, a, pitch, swapped, 0, 0)
     elif pitch == 1:
         for i in range(rows):

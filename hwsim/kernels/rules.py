@@ -123,20 +123,29 @@ def _zero(value: Value) -> int:
 
 
 def select(w: Writer, node: Node) -> None:
-    """The mask has all rows and columns, or is a constant or a column made so by its load."""
+    """The mask has all rows and columns, one a column is made so by its load; or it has one number a row."""
     condition, a, b = node.ins
     out = node.outs[0]
     first, other = ordered(w, a, b, out)
-    if width(condition) != width(out):
+    if width(condition) not in (1, width(out)):
         raise Unfit(f"{out.name}: a mask of other columns")
-    bytes_ = not w.holds(condition) and condition.type.fmt.dtype.itemsize == 1
-    kept = w.addresses(condition, out, LANES) if bytes_ else w.register(condition, out)
     given = w.register(first, out)
     place, single, step = w.second(other, out)
     if given.width != width(out) or given.long:
         raise Unfit(f"{out.name}: other columns")
+    kind = 0
+    if width(condition) < width(out):
+        if single and step:
+            raise Unfit(f"{out.name}: a mask and an operand of one number a row")
+        if single:
+            place, single = w.numbers(np.asarray(place), given.pitch), 0
+        kind, kept = 2, w.register(condition, out)
+    elif w.holds(condition) or condition.type.fmt.dtype.itemsize > 1 or width(out) == 1:
+        kept = w.register(condition, out)
+    else:
+        kind, kept = 1, w.addresses(condition, out, LANES)
     made = w.new(out)
-    w.emit(machine.SELECT, made, kept, given, place, made.pitch, single, step, int(first is b), int(bytes_))
+    w.emit(machine.SELECT, made, kept, given, place, made.pitch, single, step, int(first is b), kind)
 
 
 def requant(w: Writer, node: Node) -> None:

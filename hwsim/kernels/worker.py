@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..formats import Codes
 from ..graph import Node
+from ..ops import Reshape
 from ..rounding import Ints
 from . import machine
 from .actions import Actions
-from .arrays import located, reads_in_place
+from .arrays import copied, located, reads_in_place
 from .buffers import Buffers
 from .encoding import NotFiniteError, numbers
 from .memory import DTYPES
@@ -113,6 +114,10 @@ class Bound:
         codes = [known[v.name].codes if v.name in known else env[v.name] for v in node.ins]
         made = self.plan.run_node(node, *codes)
         if all(np.may_share_memory(r, c) for r in made for c in codes):
+            env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
+            return
+        if isinstance(node.op, Reshape):
+            made = self.plan.run_node(node, copied(codes[0], self.buffers, self.actions))
             env |= {v.name: r for v, r in zip(node.outs, made, strict=True)}
             return
         places = tuple(self.buffers.room(r.shape, r.dtype) for r in made)

@@ -100,10 +100,23 @@ def test_masks(width):
     check(g)
 
 
-def test_masks_of_other_columns_run_on_their_own():
+@pytest.mark.parametrize("width", WIDTHS[1:])
+def test_masks_of_rows(width):
+    g = Graph()
+    x, y = given(g, "x", INT8, 4, 17, width), given(g, "y", INT8, 4, 17, width)
+    masks = [given(g, "m", UINT1, 4, 17, 1), given(g, "heads", UINT8, 1, 17, 1), fixed(g, UINT1, 17, 1)]
+    masks += [fixed(g, UINT8, 4, 1, 1), g.add(Requant.to(QType((), UINT1), masks[1].type, Dyadic16), masks[1])]
+    others = [y, x, fixed(g, INT8), fixed(g, INT8, width), fixed(g, INT8, 17, width)]
+    for m in masks:
+        for other in others:
+            g.output(g.add(Select(), m, x, other), g.add(Select(), m, other, x))
+    check(g)
+
+
+def test_masks_and_operands_of_rows_run_on_their_own():
     g = Graph()
     x = given(g, "x", INT8, 3, 5)
-    g.output(g.add(Select(), fixed(g, UINT1, 3, 1), x, fixed(g, INT8)))
+    g.output(g.add(Select(), fixed(g, UINT1, 3, 1), x, fixed(g, INT8, 3, 1)))
     assert alone(g) == ["select"]
     check(g, on_machine=False)
 
