@@ -45,44 +45,34 @@ COLUMNS = 5
 
 
 @jit
-def run(code: Any, end: Any, block: Any, group: Any) -> None:
-    """All instructions of `code` on rows, `block` at a time, never across `group` rows if those are more.
-
-    Args:
-        code: int64 of shape (instructions, `FIELDS`).
-        end: how many rows.
-        block: rows at a time; registers have room for them. A multiple of `group` where that is smaller.
-        group: rows that share a second operand of `pair`; 0 where there is none.
-    """
-    row = 0
-    while row < end:
-        n = min(block, end - row)
-        if group > block:
-            n = min(n, group - row % group)
-        for i in range(code.shape[0]):
-            if code[i, 0] < LOOK_UP:
-                _elementwise(code[i], row, n)
-            elif code[i, 0] < DYADIC:
-                _numeric(code[i], row, n)
-            elif code[i, 0] < IN_LINE:
-                _requantized(code[i], row, n)
-            elif code[i, 0] < PAD:
-                _products(code[i], row, n, group)
-            else:
-                _whole(code[i])
-        row += n
-
-
-@jit
 def run_all(programs: Any) -> None:
-    """One program after the other.
+    """One program after the other: all its instructions on rows, `block` at a time.
 
     Args:
-        programs: int64 of shape (programs, `COLUMNS`): address of the code, instructions, rows, block, group (`run`).
+        programs: int64 of shape (programs, `COLUMNS`): address of the code, which has `FIELDS` columns; instructions;
+            how many rows; rows of a block, for which registers have room; group, how many rows share a second operand
+            of `_pair`, or 0. A block does not go across a group if that has more rows, and has whole groups otherwise.
     """
-    for i in range(programs.shape[0]):
-        p = programs[i]
-        run(_table(p[0], p[1], FIELDS), p[2], p[3], p[4])
+    for p in range(programs.shape[0]):
+        code = _table(programs[p, 0], programs[p, 1], FIELDS)
+        end, block, group = programs[p, 2], programs[p, 3], programs[p, 4]
+        row = 0
+        while row < end:
+            n = min(block, end - row)
+            if group > block:
+                n = min(n, group - row % group)
+            for i in range(code.shape[0]):
+                if code[i, 0] < LOOK_UP:
+                    _elementwise(code[i], row, n)
+                elif code[i, 0] < DYADIC:
+                    _numeric(code[i], row, n)
+                elif code[i, 0] < IN_LINE:
+                    _requantized(code[i], row, n)
+                elif code[i, 0] < PAD:
+                    _products(code[i], row, n, group)
+                else:
+                    _whole(code[i])
+            row += n
 
 
 @jit
