@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
+
+import numpy as np
 
 from ..graph import Node, Op, Value
 from ..ops import Add, Mul
@@ -55,10 +58,10 @@ def scaled(w: Writer, x: Value) -> tuple[Value, Ints] | None:
         return None
     given, other = ordered(w, node.ins[0], node.ins[1], x)
     constant = w.constants.get(other.name)
-    if constant is None or constant.codes.size not in (1, constant.codes.shape[-1]):  # rows of their own
+    if constant is None or prod(constant.codes.shape[:-1]) > 1:  # rows of their own
         return None
     assert isinstance(other.type.zero_point, int)
-    return given, constant.codes.astype("int64").reshape(-1) - other.type.zero_point
+    return given, constant.codes.astype(np.int64).reshape(-1) - other.type.zero_point
 
 
 def times(w: Writer, x: Value) -> tuple[Value, Value] | None:

@@ -1,10 +1,12 @@
 from fractions import Fraction
+from itertools import product
 from math import floor
 
 import numpy as np
 import pytest
 
 from hwsim.kernels.scaling import constants, scale
+from tests.hwsim.kernels.test_rowwise import FEATURES, elsewhere
 
 TARGETS = (np.int8, np.int16, np.int32)
 
@@ -97,6 +99,7 @@ def test_every_container(most, target, zero):
 
 
 ENDS = [(t, ends) for ends in ((-128, 127), (-128, 0), (-100, 127)) for t in range(3)] + [(1, (-32768, 32767))]
+ENDS += [(0, ends) for ends in ((0, 255), (3, 200), (-1, 255), (0, 127), (-300, -100))]
 
 
 @pytest.mark.parametrize(("target", "ends"), ENDS)
@@ -120,5 +123,27 @@ def test_a_constant_a_column(zero, numbers, columns, target, ends):
         )
         for i, v in enumerate(x)
     ]
-    assert y[:n].tolist() == want
+    assert y[:n].tolist() == np.array(want).astype(TARGETS[target]).tolist()
     assert (y[n:] == 77).all()
+
+
+def saturates():
+    """Results far beyond bytes, at limits of either sign."""
+    rng = np.random.default_rng(0)
+    for sign, columns, (lo, hi) in product((1, -1), (64, 128, 80), ((-128, 127), (0, 255), (-7, 100), (3, 200))):
+        x = np.concatenate([rng.integers(-(1 << 30), 1 << 30, 4 * columns) >> s for s in (0, 9, 17, 23)]) * sign
+        m, add, r, left = constants(np.array([1 << 30]), np.array([33]), "half_up", 2, 1 << 30)
+        assert left == 0  # else bytes are not packed
+        where = [np.full(columns, c, np.int32) for c in (m, add, r)]
+        y, given = np.empty(x.size, np.uint8), x.astype(np.int32)
+        scale(y.ctypes.data, given.ctypes.data, x.size, *(a.ctypes.data for a in where), columns, 0, 0, 0, lo, hi)
+        assert y.tolist() == np.clip(((x + 4) >> 3) + 2, lo, hi).astype(np.uint8).tolist()
+
+
+def test_results_far_beyond_bytes():
+    saturates()
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_cpus_without_saturating_packs(features, tmp_path):
+    elsewhere("from tests.hwsim.kernels.test_scaling import saturates; saturates()", features, tmp_path)

@@ -1,14 +1,12 @@
 """Tables in vector registers against plain indexing, here and compiled for CPUs that have less."""
 
-import os
-import subprocess
-import sys
 from itertools import product
 
 import numpy as np
 import pytest
 
 from hwsim.kernels.tables import ENTRIES, look_up_small, small
+from tests.hwsim.kernels.test_rowwise import FEATURES, elsewhere
 
 KINDS = (np.int8, np.int16, np.int32)
 SIZES = (1, 2, 63, 64, 65, 127, 128, 129, 255, 256)
@@ -39,16 +37,9 @@ def test_every_entry():
     agrees()
 
 
-@pytest.mark.parametrize("features", ["+sse2", "+avx,+avx2,+bmi,+bmi2,+fma"])
+@pytest.mark.parametrize("features", FEATURES)
 def test_cpus_without_the_permutation(features, tmp_path):
-    env = os.environ | {
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "NUMBA_CPU_NAME": "x86-64",
-        "NUMBA_CPU_FEATURES": features,
-    }
-    code = "from tests.hwsim.kernels.test_tables import agrees; agrees()"
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    elsewhere("from tests.hwsim.kernels.test_tables import agrees; agrees()", features, tmp_path)
 
 
 def test_what_is_no_small_table():
