@@ -70,10 +70,9 @@ def _source(w: Writer, node: Node) -> Value | None:
         return None
     computed = [v for v in node.ins if v.name not in w.constants]
     sources = {f.source if (f := function(w, v)) else v for v in computed}
-    alike = all(v.type.shape == node.outs[0].type.shape for v in computed)
     plain = all(v.type.axis is None for v in (*node.ins, *node.outs))
     single = all(w.constants[v.name].codes.size == 1 for v in node.ins if v.name in w.constants)
-    return sources.pop() if len(sources) == 1 and alike and plain and single else None
+    return sources.pop() if len(sources) == 1 and plain and single else None
 
 
 def _codes_of(w: Writer, value: Value, source: NDArray[Any]) -> NDArray[Any]:

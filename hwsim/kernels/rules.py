@@ -181,7 +181,7 @@ def _rounded_once(w: Writer, node: Node) -> None:
     if total and _zero(x) == op.zero_point == 0 and (multiplier == np.left_shift(1, shift)).all():
         _sum(w, total, out, op.limits)
         return
-    if product and _zero(x) == 0 and _in_words(w, node, product[0], multiplier * product[1], shift, rounding):
+    if product and _in_words(w, node, product[0], multiplier * product[1], shift, rounding):
         return
     if not _in_words(w, node, x, multiplier, shift, rounding):
         _in_longs(w, node, multiplier, shift, rounding)

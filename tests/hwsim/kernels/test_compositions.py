@@ -86,6 +86,16 @@ def test_what_is_no_function_of_one_value():
     check(g)
 
 
+def test_multipliers_a_column_that_are_all_one():
+    """Types say nothing of the columns."""
+    g = Graph()
+    x = given(g, "x", INT8, 5, 17)
+    contract = Dyadic16(multiplier=(40000,) * 17, shift=(24,) * 17, rounding="half_up")
+    g.output(g.add(Requant(contract=contract, fmt=INT8, scale=2.0**24 / 40000), table(g, x)))
+    assert machine.SCALE in instructions(g)
+    check(g)
+
+
 def test_more_codes_than_a_small_table_has():
     g = Graph()
     x = given(g, "x", INT16, 5, 17)
@@ -127,8 +137,10 @@ def test_a_narrow_range_that_begins_anywhere():
     check(g, samples=20)
 
 
-def test_look_ups_go_to_any_container():
+@pytest.mark.parametrize("rows", [5, 2500])
+def test_look_ups_go_to_any_container(rows):
+    """Of one block of rows and of several."""
     g = Graph()
-    x = given(g, "x", UINT8, 5, 16)
+    x = given(g, "x", UINT8, rows, 16)
     g.output(*(table(g, x, fmt, seed) for seed, fmt in enumerate((INT8, UINT8, INT16, INT32, UINT1))))
     check(g)

@@ -3,11 +3,12 @@ import pytest
 
 from hwsim import INT4, INT8, INT16, INT32, UINT8, UINT16, Dyadic16, Graph, QTensor, QType
 from hwsim.formats import FP4_E2M1, FP8_E4M3, INT64, UINT1, UINT4, IntFormat
+from hwsim.kernels import machine
 from hwsim.kernels.elementwise import shift_short
 from hwsim.ops import Add, Lut, Mul, Normalize, Pwl, Reduce, Requant, Reshape, Select, Shift, ShiftBy
 from hwsim.ops.lut import table_size
 from hwsim.rounding import ROUNDINGS
-from tests.hwsim.kernels.both import WIDTHS, alone, check, codes, fixed, given
+from tests.hwsim.kernels.both import WIDTHS, alone, check, codes, fixed, given, plan
 
 UINT5 = IntFormat("uint5", 5, signed=False)
 FULL = (-(1 << 31), (1 << 31) - 1)
@@ -110,6 +111,16 @@ def test_masks_of_rows(width):
     for m in masks:
         for other in others:
             g.output(g.add(Select(), m, x, other), g.add(Select(), m, other, x))
+    check(g)
+
+
+def test_rows_of_one_number_are_no_vectors():
+    """A kernel that writes 16 numbers a row would write where the next ones are."""
+    g = Graph()
+    x, m = given(g, "x", INT8, 5, 1), given(g, "m", UINT8, 5, 1)
+    g.output(g.add(Select(), m, x, fixed(g, INT8)))
+    (kind,) = [c[9] for s in plan(g).steps for c in s.program.code if c[0] == machine.SELECT]
+    assert kind == 0
     check(g)
 
 

@@ -119,6 +119,15 @@ def test_a_requantization_that_only_saturates(contract):
     check(g)
 
 
+def test_a_product_in_a_sum_that_saturates_is_written():
+    g = Graph()
+    x, y = given(g, "x", INT8, 5, 17), given(g, "y", INT16, 5, 17)
+    total = g.add(Add(), g.add(Mul(), x, fixed(g, INT16, 17)), y)
+    g.output(narrow(g, total, INT16, Pow2, scale=1.0))
+    assert [n for n in instructions(g) if n in (machine.MULTIPLY, machine.ADD)] == [machine.MULTIPLY, machine.ADD]
+    check(g)
+
+
 def test_one_that_also_moves_does_not_only_saturate():
     g = Graph()
     total = g.add(Add(), given(g, "x", INT16, 5, 17), given(g, "y", INT16, 5, 17))
@@ -140,6 +149,16 @@ def test_factors_of_rows_go_into_shifts(fmt, width):
     merged = 3
     assert instructions(g).count(machine.MULTIPLY) == 5 - merged
     assert instructions(g).count(machine.SHIFT_SHORT) == 5
+    check(g)
+
+
+def test_shifts_of_several_blocks_of_rows():
+    g = Graph()
+    x, s = given(g, "x", INT16, 2500, 16), given(g, "s", UINT5, 2500, 1)
+    y = g.add(Mul(), x, given(g, "f", INT8, 2500, 1))
+    for fmt in (INT8, INT16, INT32):
+        g.output(*(g.add(ShiftBy(bits=1, rounding="half_up", fmt=fmt), v, s) for v in (x, y)))
+    assert machine.STORE not in instructions(g)
     check(g)
 
 

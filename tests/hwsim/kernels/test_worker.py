@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from hwsim import INT8, Graph, simulate
+from hwsim import INT8, Dyadic16, Graph, QType, simulate
 from hwsim.kernels import machine
 from hwsim.kernels.plan import planned
 from hwsim.kernels.plans import plan_of
 from hwsim.kernels.worker import Worker
-from hwsim.ops import Add, Conv2d, MatMul, Reduce, Shift
+from hwsim.ops import Add, Conv2d, MatMul, Reduce, Requant, Reshape, Shift, Transpose
 from hwsim.simulation import run_node
 from tests.compare import assert_same
-from tests.hwsim.kernels.both import codes, fixed, given
+from tests.hwsim.kernels.both import check, codes, fixed, given
 from tests.hwsim.kernels.fence import before_a_fence
 
 
@@ -84,6 +84,17 @@ def test_a_node_that_runs_alone_runs_once_a_slice():
         (want,), (got,) = simulate(g, {"x": values}, engine="numpy").values(), made.run({"x": values}, 1).values()
         assert_same(want, got)
         assert len(ran) == calls
+
+
+def test_turned_values_are_one_call_with_what_comes_before_and_after():
+    """No Python between: a copy in order is an instruction, too."""
+    g = Graph()
+    y = g.add(Add(), *2 * [given(g, "x", INT8, 3, 5, 16)])
+    turned = g.add(Transpose(perm=(0, 2, 1, 3)), g.add(Requant.to(QType((), INT8, 2.0), y.type, Dyadic16), y))
+    g.output(g.add(Shift(bits=1), g.add(Reshape(shape=(5, 48)), turned)))
+    check(g, on_machine=False)
+    bound = next(b for w in plan_of(g, False).idle for b in w.bound.values())
+    assert len(bound.ready) == 1
 
 
 def test_each_call_reads_its_own_arrays():
