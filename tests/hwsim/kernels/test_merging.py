@@ -68,6 +68,19 @@ def test_what_a_multiplier_cannot_hold_is_written():
     check(g)
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_numbers_fit_less_their_zero_point(merged):
+    """Which takes them twice as far from 0, one bit more than the first shift leaves here."""
+    g, most = Graph(), 12000
+    given_ = given(g, "x", INT16, 5, 17)
+    ends = {"zero_point": -most, "lo": -most, "hi": most}
+    x = g.add(Requant(contract=Dyadic16.of(1.0), fmt=INT16, scale=1.0, **ends), given_)
+    y = g.add(Mul(), x, g.constant("one", QTensor(QType((), INT8), np.array(1, np.int8)))) if merged else x
+    contract = Dyadic16(multiplier=(40000,), shift=(1,), rounding="half_up")
+    g.output(g.add(Requant(contract=contract, fmt=INT32, scale=1 / 20000), y))
+    check(g)
+
+
 def test_a_zero_point_of_the_product_is_written():
     g = Graph()
     x, f = given(g, "x", INT8, 5, 17, zero=4), g.constant("f", tensor((17,)))

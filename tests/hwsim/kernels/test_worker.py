@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from hwsim import INT8, Dyadic16, Graph, QType, simulate
+from hwsim import INT8, UINT8, Dyadic16, Graph, QType, simulate
 from hwsim.kernels import machine
 from hwsim.kernels.plan import planned
 from hwsim.kernels.plans import plan_of
 from hwsim.kernels.worker import Worker
-from hwsim.ops import Add, Conv2d, MatMul, Reduce, Requant, Reshape, Shift, Transpose
+from hwsim.ops import Add, Conv2d, MatMul, Reduce, Requant, Reshape, Select, Shift, Transpose
 from hwsim.simulation import run_node
 from tests.compare import assert_same
 from tests.hwsim.kernels.both import check, codes, fixed, given
@@ -55,6 +55,19 @@ def test_nothing_is_read_past_the_last_sample(build):
             got = simulate(g, {"x": before_a_fence(values)}, threads=threads)
             for name, y in want.items():
                 assert_same(y, got[name], what=f"{name}, {threads} threads")
+
+
+@pytest.mark.parametrize("width", [16, 20, 31])
+def test_masks_are_not_read_past_the_last_one(width):
+    """They are read by whole vectors."""
+    g = Graph()
+    m, x = given(g, "m", UINT8, 3, width), given(g, "x", INT8, 3, width)
+    g.output(g.add(Select(), m, x, fixed(g, INT8)))
+    arrays = {v.name: codes(v.type.fmt, 2, *v.type.sample_shape) for v in (m, x)}
+    want = simulate(g, arrays, engine="numpy")
+    for _ in range(2):
+        got = simulate(g, {name: before_a_fence(c) for name, c in arrays.items()})
+        assert_same(*(y[g.outputs[0].name] for y in (want, got)))
 
 
 @pytest.mark.parametrize(("width", "copies"), [(16, 0), (17, 1)])
