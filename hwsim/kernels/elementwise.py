@@ -1,7 +1,7 @@
 """Loops over registers: ``y = f(x, ..)`` element by element, and reductions of rows.
 
 A second operand is an `Array` (a row of numbers for each row of `x`, or the same one for all: step 0) or one number for
-each row (`single`, step 1) or for all (step 0). Sums and products fit 32 bits by the graph's proof unless `wide`.
+each row (`single`, step 1) or for all (step 0). Sums and products fit 32 bits by proof, or their readers wrap alike.
 """
 
 from __future__ import annotations

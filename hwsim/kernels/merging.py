@@ -52,7 +52,10 @@ def unwritten(w: Writer, value: Value, op: type[Op]) -> Node | None:
 
 
 def scaled(w: Writer, x: Value) -> tuple[Value, Ints] | None:
-    """(v, factors) where `x` waits to be ``(v - zero point) * factors``: constants, one or one a column."""
+    """(v, factors) where `x` waits to be ``(v - zero point) * factors``: constants, one or one a column.
+
+    32 bits hold differences and products by proof; what a reader makes of them on the way may wrap.
+    """
     node = unwritten(w, x, Mul)
     if node is None:
         return None

@@ -33,7 +33,7 @@ class Row:
 
 
 def rowwise(f: Callable[[ir.IRBuilder, Row], Any], *, single: str = "", bytes_: bool = False) -> Any:
-    """A loop over rows of int32 numbers that are `pitch` apart, a multiple of 16; callable from compiled code.
+    """A loop over rows of int32 numbers that are `pitch` apart, 16 or a multiple; callable from compiled code.
 
     y, x: addresses; a, b: of operands whose rows are `a_step` and `b_step` words apart: one number each for those named
     in `single`; p, q, r: parameters. `f` may make lanes of fewer bits; `y` has those. `bytes_`: x is the address of

@@ -70,9 +70,10 @@ def add(w: Writer, node: Node) -> None:
 def _sum(w: Writer, node: Node, out: Value, limits: Interval) -> None:
     """The sum of the node's operands within limits: `out`, which may be a requantization of it."""
     a, b = ordered(w, node.ins[0], node.ins[1], out)
-    if scaled(w, b) and not scaled(w, a) and width(b) == width(out):
-        a, b = b, a
-    if (product := scaled(w, a)) and limits == WORD:
+    product = scaled(w, a) if limits == WORD else None
+    if limits == WORD and product is None and (product := scaled(w, b)):
+        b = a
+    if product:
         x, factors = product
         given = _like(w, x, out)
         place, single, step = _second(w, b, out)
@@ -127,7 +128,7 @@ def select(w: Writer, node: Node) -> None:
     condition, a, b = node.ins
     out = node.outs[0]
     first, other = ordered(w, a, b, out)
-    if width(condition) not in (1, width(out)):
+    if not condition.type.sample_shape or width(condition) not in (1, width(out)):
         raise Unfit(f"{out.name}: a mask of other columns")
     given = w.register(first, out)
     place, single, step = w.second(other, out)

@@ -106,12 +106,24 @@ def test_masks_of_rows(width):
     g = Graph()
     x, y = given(g, "x", INT8, 4, 17, width), given(g, "y", INT8, 4, 17, width)
     masks = [given(g, "m", UINT1, 4, 17, 1), given(g, "heads", UINT8, 1, 17, 1), fixed(g, UINT1, 17, 1)]
-    masks += [fixed(g, UINT8, 4, 1, 1), g.add(Requant.to(QType((), UINT1), masks[1].type, Dyadic16), masks[1])]
+    masks += [
+        fixed(g, UINT1, 1),
+        fixed(g, UINT8, 4, 1, 1),
+        g.add(Requant.to(QType((), UINT1), masks[1].type, Dyadic16), masks[1]),
+    ]
     others = [y, x, fixed(g, INT8), fixed(g, INT8, width), fixed(g, INT8, 17, width)]
     for m in masks:
         for other in others:
             g.output(g.add(Select(), m, x, other), g.add(Select(), m, other, x))
     check(g)
+
+
+def test_a_mask_of_no_axis_runs_on_its_own():
+    g = Graph()
+    x = given(g, "x", INT8, 3, 5)
+    g.output(g.add(Select(), fixed(g, UINT1), x, x))
+    assert alone(g) == ["select"]
+    check(g, on_machine=False)
 
 
 def test_rows_of_one_number_are_no_vectors():
