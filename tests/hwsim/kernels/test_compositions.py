@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hwsim import INT4, INT8, INT16, INT32, UINT8, Dyadic16, Graph, QType
+from hwsim import INT4, INT8, INT16, INT32, UINT8, Dyadic16, Graph, QTensor, QType
 from hwsim.formats import FP4_E2M1, UINT1, UINT4, IntFormat
 from hwsim.kernels import machine
 from hwsim.ops import Add, Lut, MatMul, Mul, Requant, Select, Shift, ShiftBy
@@ -84,6 +84,14 @@ def test_what_is_no_function_of_one_value():
     scales = tuple(float(c) for c in np.random.default_rng(1).uniform(900, 1900, 17))
     g.output(g.add(Requant.to(QType((17,), INT8, scales, axis=0), y.type, Dyadic16), y))
     check(g)
+
+
+def test_a_constant_of_one_channel_is_no_single_number():
+    g = Graph()
+    a = table(g, given(g, "x", INT8, 5, 17))
+    one = g.constant("one", QTensor(QType((1,), UINT1, (1.0,), 0, 0), np.array([1], np.uint8)))
+    g.output(g.add(Select(), one, a, a))
+    check(g, on_machine=False)
 
 
 def test_multipliers_a_column_that_are_all_one():
