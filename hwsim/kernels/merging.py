@@ -47,8 +47,9 @@ def later(w: Writer, node: Node, rule: Callable[[], None]) -> bool:
 def unwritten(w: Writer, value: Value, op: type[Op]) -> Node | None:
     """The node that makes `value`, if that is an `op` and still waits."""
     kept = w.unwritten.get(value.name)
-    waits = isinstance(kept, Later) and value.name not in w.registers and isinstance(kept.node.op, op)
-    return kept.node if waits and isinstance(kept, Later) else None
+    if not isinstance(kept, Later) or value.name in w.registers:
+        return None
+    return kept.node if isinstance(kept.node.op, op) else None
 
 
 def scaled(w: Writer, x: Value) -> tuple[Value, Ints] | None:
